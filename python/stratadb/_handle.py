@@ -1,0 +1,177 @@
+"""The handle on a database: what the compiled class has, and what is better said in Python."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Literal, NoReturn, TypeVar
+
+from stratadb import _native
+from stratadb._progress import resolve
+from stratadb.errors import ConflictError, StrataError, ValidationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stratadb.types import CompactReport, VerifyReport
+
+T = TypeVar("T")
+Isolation = Literal["serializable", "snapshot"]
+Progress = Callable[[int, int], object] | bool | None
+
+
+class TransactionBlock:
+    """What `Strata.transaction` returns: begins on entering, commits or rolls back on leaving."""
+
+    __slots__ = ("_began", "_db", "_isolation", "_message", "_read_only")
+
+    def __init__(self, db: Strata, read_only: bool, isolation: Isolation, message: str | None) -> None:
+        self._db = db
+        self._read_only = read_only
+        self._isolation: Isolation = isolation
+        self._message = message
+        self._began = 0
+
+    def __enter__(self) -> Strata:
+        self._db.begin(self._read_only, isolation=self._isolation, message=self._message)
+        self._began = self._db._transaction_id()
+        return self._db
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The body may have ended the transaction itself, closed the handle or forked: then nothing is left to do.
+        if self._db._transaction_id() != self._began:
+            return
+        if kind is None:
+            self._db.commit()
+        else:
+            self._db.rollback()
+
+
+class Strata(_native.Session):
+    """A handle on a database: `Strata.open(path)` for one on disk, `Strata.cache()` for one in memory.
+
+    A handle has a current branch, a current space and at most one transaction. Threads may share it; a thread that
+    wants a transaction of its own takes `db.session()`. It closes itself when it is collected.
+
+    >>> db = Strata.cache()
+    >>> db.kv_put("greeting", {"text": "Hello", "times": 3})
+    1
+    >>> db.kv_get("greeting")
+    {'text': 'Hello', 'times': 3}
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __new__(cls, *_: object, **__: object) -> NoReturn:  # type: ignore[misc]
+        raise TypeError("use Strata.open(path) or Strata.cache()")
+
+    def transaction(
+        self, *, read_only: bool = False, isolation: Isolation = "serializable", message: str | None = None
+    ) -> TransactionBlock:
+        """A block that commits when it ends and rolls back when an exception leaves it.
+
+        Raises ConflictError `transaction_conflict` at the end of the block if a later commit changed what was read or
+        written; nothing of it remains then. `isolation="snapshot"` checks only what was written. `message` is kept
+        with the commit. The errors of `begin` come when the block is entered.
+
+        >>> with db.transaction():
+        ...     a = db.kv_put("a", 1)
+        ...     b = db.kv_put("b", 2)
+        >>> db.kv_list()
+        ['a', 'b']
+        """
+        return TransactionBlock(self, read_only, isolation, message)
+
+    def run(self, fn: Callable[[Strata], T], retries: int = 10) -> T:
+        """Calls `fn(db)` in a transaction and returns what it returns, once more after each `transaction_conflict`.
+
+        `fn` must bear being called again: what it does outside the database is not undone. After `retries` further
+        attempts the ConflictError goes to the caller; any other exception does so at once.
+
+        >>> def withdraw(db):
+        ...     left = db.kv_get("balance", default=100) - 30
+        ...     db.kv_put("balance", left)
+        ...     return left
+        >>> db.run(withdraw)
+        70
+        """
+        for _ in range(check_retries(retries)):
+            try:
+                with self.transaction():
+                    return fn(self)
+            except ConflictError as error:
+                if error.code != "transaction_conflict":
+                    raise
+        with self.transaction():
+            return fn(self)
+
+    def kv_batch_put(self, entries: dict[str, Any], *, progress: Progress = None) -> list[int]:
+        """Stores all of `entries` in one commit, all or nothing, and returns their versions in the same order.
+
+        `progress(done, total)` is called before it takes effect; an exception in it ends the call and nothing is
+        changed. `True` draws a bar on a terminal. Errors as for `kv_put`, none of the entries is then stored.
+
+        >>> db.kv_batch_put({"a": 1, "b": [2, 3]})
+        [1, 1]
+        """
+        return super().kv_batch_put(entries, progress=resolve(progress, "writing"))  # type: ignore[arg-type]
+
+    def compact(self, *, keep_history: timedelta | None = None, progress: Progress = None) -> CompactReport:
+        """Gives space back, and forgets the versions replaced longer ago than `keep_history`.
+
+        Counted back from the last commit, on all branches. None means the `keep_history` of `open`; when that is None
+        too, no version is forgotten. Returns `{"bytes_before", "bytes_after", "versions_removed"}`. Raises StateError
+        `in_transaction`, AccessDeniedError `read_only`, ValidationError `out_of_range` for a negative time.
+
+        >>> from datetime import timedelta
+        >>> for n in range(3):
+        ...     version = db.kv_put("k", n)
+        >>> db.compact(keep_history=timedelta(0))["versions_removed"]
+        2
+        """
+        return super().compact(
+            keep_history=keep_history,
+            progress=resolve(progress, "compacting"),  # type: ignore[arg-type]
+        )
+
+    def verify(self, *, progress: Progress = None) -> VerifyReport:
+        """Reads every page and record and checks that they fit together.
+
+        Returns `{"ok", "pages", "problems"}`: damage is an answer here, not an error.
+
+        >>> db.verify()["ok"]
+        True
+        """
+        return super().verify(progress=resolve(progress, "verifying"))  # type: ignore[arg-type]
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Strata handle cannot be copied or pickled; use session()")
+
+    def __repr__(self) -> str:
+        state, path, branch, space = self._state()
+        where = f"{branch}:{space}" if state == "open" else state
+        return f"<Strata {path or 'cache'} {where}>"
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks, with the numbers of `info`."""
+        state, path, branch, space = self._state()
+        rows: dict[str, object] = {"path": path or "in memory", "state": state, "branch": branch, "space": space}
+        try:
+            about = self.info()
+            rows["branches"], rows["keys"] = about["branch_count"], about["total_keys"]
+        except StrataError:
+            pass  # a closed handle still says what it was
+        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows.items())
+        return f"<table><caption>StrataDB</caption>{cells}</table>"
+
+
+def check_retries(retries: object) -> int:
+    if isinstance(retries, bool) or not hasattr(retries, "__index__"):
+        raise TypeError(f"retries must be int, not {type(retries).__name__}")
+    number = retries.__index__()
+    if not isinstance(number, int) or not 0 <= number < 2**63:
+        raise ValidationError(f"retries is {str(number)[:30]}; 0 to {2**63 - 1} is allowed", code="out_of_range")
+    return number

@@ -1,0 +1,86 @@
+"""The shapes of what the methods return, for annotations. Nothing at run time needs this module."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Versioned(TypedDict):
+    """`kv_get_versioned`. `timestamp` is None for a write of the open transaction, which has no time yet."""
+
+    value: Any
+    version: int
+    timestamp: int | None
+
+
+class HistoryEntry(Versioned):
+    """One item of `kv_history`. A deletion has `value` None and `deleted` True."""
+
+    deleted: bool
+
+
+class Page(TypedDict):
+    """`kv_list_paginated`. `cursor` is None exactly if nothing follows."""
+
+    keys: list[str]
+    cursor: str | None
+
+
+class BranchInfo(TypedDict):
+    """`branch_get`. `version` counts the commits since the branch was made; times are in microseconds."""
+
+    name: str
+    id: str
+    status: str
+    created_at: int
+    updated_at: int
+    version: int
+    parent: str | None
+    fork_timestamp: int | None
+    key_count: int
+
+
+class ForkReport(TypedDict):
+    """`branch_fork`. `timestamp` is the state that was forked from."""
+
+    source: str
+    destination: str
+    key_count: int
+    timestamp: int
+
+
+class Info(TypedDict):
+    """`info`. `path` is None for a database in memory."""
+
+    version: str
+    path: str | None
+    durability: str
+    uptime_secs: float
+    branch_count: int
+    total_keys: int
+    disk_bytes: int
+    memory_bytes: int
+    commit_timestamp: int
+
+
+class CompactReport(TypedDict):
+    """`compact`."""
+
+    bytes_before: int
+    bytes_after: int
+    versions_removed: int
+
+
+class VerifyReport(TypedDict):
+    """`verify`. `problems` is empty exactly if `ok`."""
+
+    ok: bool
+    pages: int
+    problems: list[str]
+
+
+class TimeRange(TypedDict):
+    """`time_range`: what `as_of` can reach on the current branch, in microseconds."""
+
+    oldest_ts: int
+    latest_ts: int
