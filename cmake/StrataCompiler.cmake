@@ -17,7 +17,6 @@ target_include_directories(strata_options INTERFACE
   "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
 target_include_directories(strata_options SYSTEM INTERFACE "${STRATA_XXHASH_INCLUDE}")
 target_compile_definitions(strata_options INTERFACE
-  XXH_INLINE_ALL
   STRATA_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${STRATA_DEBUG}>:STRATA_DEBUG=1>)
 target_compile_options(strata_options INTERFACE
