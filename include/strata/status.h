@@ -63,6 +63,7 @@ enum class Code : uint8_t {
   kDatabaseLocked,
   kFormatTooNew,
   kNotImplemented,
+  kWouldBlock,  // internal to the engine and its bindings: a call that may not wait would have to
   // constraint
   kBranchExists,
   kBranchInUse,

@@ -41,6 +41,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"database_locked", ErrorKind::kState},
     {"format_too_new", ErrorKind::kState},
     {"not_implemented", ErrorKind::kState},
+    {"would_block", ErrorKind::kState},
     {"branch_exists", ErrorKind::kConstraint},
     {"branch_in_use", ErrorKind::kConstraint},
     {"space_exists", ErrorKind::kConstraint},
