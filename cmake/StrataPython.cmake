@@ -19,7 +19,7 @@ if(missing AND STRATA_PYTHON STREQUAL "AUTO")
 endif()
 find_package(nanobind CONFIG REQUIRED)
 
-nanobind_add_module(_native NB_STATIC NB_DOMAIN stratadb NOMINSIZE ${binding_sources})
+nanobind_add_module(_native NB_STATIC NB_DOMAIN stratadb NOMINSIZE NB_SUPPRESS_WARNINGS ${binding_sources})
 target_link_libraries(_native PRIVATE strata_db strata_options)
 # Bindings see the public API alone, whatever the layers below them can see.
 if(STRATA_PYTHON_IN_PLACE)
