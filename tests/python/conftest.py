@@ -1,0 +1,44 @@
+"""Fixtures for the tests of the Python package.
+
+The same tests run on anything that offers the module `stratadb`, the executable model of the API included. What only
+a database on a real disk can show is marked `engine` and left out there.
+"""
+
+import os
+import random
+
+import pytest
+import stratadb
+from stratadb import Strata
+
+SEED = int(os.environ.get("STRATA_SEED") or random.SystemRandom().randrange(2**32))
+IS_MODEL = stratadb.__version__.endswith("-model")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engine: needs the real engine: files, processes, signals")
+
+
+def pytest_report_header(config):
+    return f"stratadb {stratadb.__version__}, STRATA_SEED={SEED}"
+
+
+def pytest_collection_modifyitems(config, items):
+    if IS_MODEL:
+        for item in items:
+            if item.get_closest_marker("engine"):
+                item.add_marker(pytest.mark.skip(reason="the model has no files and no processes"))
+
+
+@pytest.fixture(params=["memory", "disk"])
+def db(request, tmp_path):
+    """An empty database."""
+    with Strata.cache() if request.param == "memory" else Strata.open(tmp_path / "db") as handle:
+        yield handle
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers of the run's seed, others for each test; the seed is printed where a failure shows it."""
+    print(f"STRATA_SEED={SEED} repeats this run")
+    return random.Random(f"{SEED}:{request.node.nodeid}")

@@ -1,0 +1,205 @@
+"""Spaces: name spaces for keys, part of a branch."""
+
+import pytest
+from stratadb import ConstraintError, NotFoundError, ValidationError
+from support import refused
+
+BAD_NAMES = ["", " ", "A", "1a", "-a", "_a", "a b", "a.b", "a/b", "é", "a\0", "a" * 65]
+GOOD_NAMES = ["a", "a1", "a-b", "a_b", "a" * 64, "notes"]
+
+
+def test_a_new_database_has_the_space_default(db):
+    assert db.space_list() == ["default"]
+    assert db.current_space() == "default"
+    assert db.space_exists("default") is True
+
+
+def test_keys_of_different_spaces_have_nothing_to_do_with_each_other(db):
+    db.kv_put("k", "default")
+    assert db.space_use("notes") is None
+    assert db.current_space() == "notes"
+    assert db.kv_get("k") is None
+    assert db.kv_list() == []
+    assert db.kv_put("k", "notes") == 1
+    assert db.kv_put("only here", 1) == 1
+    db.space_use("default")
+    assert db.kv_scan() == [("k", "default")]
+    assert db.kv_history("only here") is None
+    assert db.info()["total_keys"] == 3
+
+
+def test_a_space_appears_on_its_first_write(db):
+    db.space_use("notes")
+    assert not db.space_exists("notes")
+    assert db.kv_get("k") is None
+    assert db.kv_delete("k") is False
+    assert db.space_list() == ["default"]
+    db.kv_put("k", 1)
+    assert db.space_exists("notes") is True
+    assert db.space_list() == ["default", "notes"]
+    db.kv_delete("k")
+    assert db.space_exists("notes")  # empty, but still there
+
+
+def test_create_makes_an_empty_space(db):
+    assert db.space_create("notes") is None
+    assert db.space_list() == ["default", "notes"]
+    assert db.current_space() == "default"
+    for name in ("notes", "default"):
+        with refused(ConstraintError, "space_exists"):
+            db.space_create(name)
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES)
+def test_names_that_are_allowed(db, name):
+    db.space_create(name)
+    db.space_use(name)
+    db.kv_put("k", name)
+    assert db.kv_get("k") == name
+    assert db.space_list() == sorted(["default", name])
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_that_are_not(db, name):
+    for call in (db.space_create, db.space_use, db.space_delete):
+        with refused(ValidationError, "invalid_space_name"):
+            call(name)
+    assert db.space_exists(name) is False
+    assert db.current_space() == "default"
+    assert db.space_list() == ["default"]
+
+
+def test_one_space_is_not_a_prefix_of_another(db):
+    for name in ("a", "aa", "a-", "ab"):
+        db.space_use(name)
+        db.kv_put("k", name)
+        db.kv_put("a", name)
+    for name in ("a", "aa", "a-", "ab"):
+        db.space_use(name)
+        assert db.kv_scan() == [("a", name), ("k", name)]
+        assert db.kv_count() == 2
+
+
+def test_delete_an_empty_space(db):
+    db.space_create("notes")
+    assert db.space_delete("notes") is None
+    assert db.space_list() == ["default"]
+    with refused(NotFoundError, "space_not_found"):
+        db.space_delete("notes")
+
+
+def test_a_space_that_holds_data_is_not_deleted_by_mistake(db):
+    db.space_use("notes")
+    db.kv_put("k", 1)
+    db.space_use("default")
+    with refused(ConstraintError, "space_not_empty") as caught:
+        db.space_delete("notes")
+    assert "force" in caught.value.hint
+    with refused(ConstraintError, "space_not_empty"):
+        db.space_delete("notes", force=False)
+    db.space_use("notes")
+    assert db.kv_get("k") == 1
+    db.kv_delete("k")
+    db.space_use("default")
+    db.space_delete("notes")
+    assert db.space_list() == ["default"]
+
+
+def test_delete_with_all_it_holds(db):
+    db.space_use("notes")
+    db.kv_batch_put({f"k{n}": n for n in range(500)})
+    db.space_use("notes2")
+    db.kv_put("k", 1)
+    db.space_use("default")
+    stamp = db.info()["commit_timestamp"]
+    db.space_delete("notes", force=True)
+    assert db.space_list() == ["default", "notes2"]
+    assert db.info()["total_keys"] == 1
+    db.space_use("notes")
+    assert db.kv_list() == []
+    assert db.kv_count(as_of=stamp) == 500
+    # The counters go on, since the deletion was a version.
+    assert db.kv_put("k1", "again") == 3
+    assert [row["deleted"] for row in db.kv_history("k1")] == [False, True, False]
+
+
+def test_default_and_the_space_in_use_stay(db):
+    with refused(ConstraintError, "space_in_use"):
+        db.space_delete("default")
+    db.space_use("notes")
+    for name in ("default", "notes"):
+        with refused(ConstraintError, "space_in_use"):
+            db.space_delete(name, force=True)
+
+
+def test_spaces_belong_to_a_branch(db):
+    db.branch_create("b")
+    db.space_use("notes")
+    db.kv_put("k", 1)
+    db.branch_use("b")
+    assert db.current_space() == "notes"
+    assert db.kv_get("k") is None
+    assert db.space_list() == ["default"]
+    assert not db.space_exists("notes")
+
+
+def test_spaces_travel_in_time(db):
+    db.kv_put("k", 1)
+    first = db.info()["commit_timestamp"]
+    db.space_create("notes")
+    second = db.info()["commit_timestamp"]
+    db.space_delete("notes")
+    assert db.space_list(as_of=first) == ["default"]
+    assert db.space_list(as_of=second) == ["default", "notes"]
+    assert db.space_exists("notes", as_of=second) is True
+    assert db.space_exists("notes", as_of=first) is False
+    assert db.space_list(as_of=10**14) == ["default"]
+
+
+def test_spaces_roll_back(db):
+    db.begin()
+    db.space_create("made")
+    db.space_use("written")
+    db.kv_put("k", 1)
+    assert db.space_list() == ["default", "made", "written"]
+    db.rollback()
+    assert db.space_list() == ["default"]
+    assert db.current_space() == "written"  # which is the handle's, not the transaction's
+    assert db.kv_get("k") is None
+
+
+def test_two_first_writes_of_a_space_do_not_conflict(db):
+    with db.session() as other:
+        for handle in (db, other):
+            handle.space_use("notes")
+            handle.begin()
+        db.kv_put("a", 1)
+        other.kv_put("b", 1)
+        db.commit()
+        other.commit()
+    assert db.kv_list() == ["a", "b"]
+
+
+def test_a_space_deleted_before_the_commit_is_made_again(db):
+    db.space_create("notes")
+    with db.session() as other:
+        other.space_use("notes")
+        other.begin()
+        other.kv_put("k", 1)
+        db.space_delete("notes")
+        other.commit()
+        assert other.space_list() == ["default", "notes"]
+        assert other.kv_get("k") == 1
+
+
+def test_deleting_a_space_conflicts_with_writing_into_it(db):
+    db.space_create("notes")
+    with db.session() as other:
+        other.begin()
+        other.space_delete("notes", force=True)
+        db.space_use("notes")
+        db.kv_put("k", 1)
+        with pytest.raises(RuntimeError) as caught:
+            other.commit()
+        assert caught.value.code == "transaction_conflict"
+    assert db.kv_get("k") == 1
