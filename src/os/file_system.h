@@ -66,7 +66,9 @@ class FileSystem {
   virtual Result<bool> exists(const std::string& path) = 0;
   // Names (no paths) in a folder, sorted.
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
+  // A file or an empty folder.
   virtual Status remove(const std::string& path) = 0;
+  // Atomic; replaces a file that has the name already.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   // Makes the folder and its parents; OK if it is there already. kInvalidPathName if a file is in the way.
   virtual Status create_folder(const std::string& path) = 0;
@@ -87,5 +89,9 @@ std::unique_ptr<FileSystem> make_memory_file_system();
 
 // folder + "/" + name.
 std::string join_path(std::string_view folder, std::string_view name);
+// What lies before the last slash ("." for a bare name, "/" for a name in the root), and what lies behind it.
+// Trailing slashes count for nothing.
+std::string folder_of(std::string_view path);
+std::string name_of(std::string_view path);
 
 }  // namespace strata::os
