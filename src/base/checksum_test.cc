@@ -8,11 +8,12 @@
 namespace strata::base {
 namespace {
 
-// The number is stored: a change of library or of formula must not go unnoticed.
+// The number is stored: a change of library or of formula must not go unnoticed. The published XXH3 of no bytes is
+// 0x2d06800538d394c2; its halves are folded.
 TEST(ChecksumTest, ValuesAreThoseOfTheFormat) {
-  EXPECT_EQ(checksum("", 0), 0xb4b1b6ebu);
-  EXPECT_EQ(checksum("strata", 0), 0x8c45b8d2u);
-  EXPECT_EQ(checksum("strata", 1), 0x6d9c2cb0u);
+  EXPECT_EQ(checksum("", 0), 0x15d514c7u);
+  EXPECT_EQ(checksum("strata", 0), 0x309d80d6u);
+  EXPECT_EQ(checksum("strata", 1), 0x5f6c0b6u);
 }
 
 TEST(ChecksumTest, EveryBitFlipChangesIt) {
