@@ -45,9 +45,9 @@ class FileLock {
 };
 
 enum class OpenMode : uint8_t {
-  kRead,        // must exist
-  kReadWrite,   // must exist
-  kCreateNew,   // must not exist
+  kRead,       // must exist
+  kReadWrite,  // must exist
+  kCreateNew,  // must not exist
 };
 
 enum class LockMode : uint8_t { kShared, kExclusive };

@@ -182,7 +182,8 @@ class PosixFileSystem final : public FileSystem {
   Status sync_folder(const std::string& path) override {
     STRATA_ASSIGN(const Descriptor descriptor, open_descriptor(path, O_RDONLY | O_DIRECTORY));
     if (::fsync(descriptor.number()) == 0) return Status::ok();
-    // File systems without a sync of folders (some network and FUSE ones) say so with EINVAL; they have no more to give.
+    // File systems without a sync of folders (some network and FUSE ones) say so with EINVAL; they have no more to
+    // give.
     return errno == EINVAL ? Status::ok() : posix_error("sync", path, errno);
   }
 

@@ -79,7 +79,8 @@ Status locked_error(int number, const std::string& path, LockMode wanted) {
 
 class PosixLock final : public FileLock {
  public:
-  PosixLock(Descriptor descriptor, LockMode mode) : descriptor_(std::move(descriptor)), mode_(mode), owner_(::getpid()) {}
+  PosixLock(Descriptor descriptor, LockMode mode)
+      : descriptor_(std::move(descriptor)), mode_(mode), owner_(::getpid()) {}
   ~PosixLock() override {
     // A forked child shares the description: unlocking or emptying the file there would act for the parent.
     if (mode_ == LockMode::kExclusive && ::getpid() == owner_) {

@@ -63,13 +63,16 @@ class CrashFileSystem final : public os::FileSystem {
   // nothing: a lying disk, or a forgotten sync.
   void set_honest(std::function<bool(const std::string& path)> honest);
 
+  // Recorded.
   Result<std::unique_ptr<os::File>> open(const std::string& path, os::OpenMode mode) override;
-  Result<bool> exists(const std::string& path) override;
-  Result<std::vector<std::string>> list(const std::string& folder) override;
   Status remove(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status create_folder(const std::string& path) override;
   Status sync_folder(const std::string& path) override;
+
+  // Not recorded.
+  Result<bool> exists(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<os::FolderIdentity> identity(const std::string& folder) override;
   Result<std::unique_ptr<os::FileLock>> lock(const std::string& path, os::LockMode mode) override;
   Result<std::optional<uint64_t>> free_bytes(const std::string& folder) override;

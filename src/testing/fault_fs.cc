@@ -7,9 +7,9 @@
 namespace strata::testing {
 namespace {
 
-constexpr std::array<std::string_view, 16> kNames = {"open",        "exists",   "list", "remove",     "rename", "create_folder",
-                                                     "sync_folder", "identity", "lock", "free_bytes", "read",   "write",
-                                                     "sync",        "reserve",  "truncate", "size"};
+constexpr std::array<std::string_view, 16> kNames = {
+    "open", "exists",     "list", "remove", "rename", "create_folder", "sync_folder", "identity",
+    "lock", "free_bytes", "read", "write",  "sync",   "reserve",       "truncate",    "size"};
 
 Status disk_full(const std::string& path) {
   return Status::error(Code::kDiskFull, "cannot write " + path + ": no space left (simulated)");

@@ -40,7 +40,7 @@ std::string_view operation_name(Operation operation);
 
 struct Call {
   Operation operation;
-  std::string path;
+  std::string path = {};
   uint64_t offset = 0;  // kRead, kWrite; kReserve and kTruncate: the size
   uint64_t bytes = 0;   // kRead, kWrite
   bool failed = false;
@@ -54,7 +54,7 @@ struct Fault {
   // The part of a failing write's bytes that is written all the same: 0 none, 1 all but the last byte.
   double written = 0;
   // Which calls count; all of them when empty.
-  std::function<bool(const Call&)> matches;
+  std::function<bool(const Call&)> matches = {};
 };
 
 class FaultFileSystem final : public os::FileSystem {
