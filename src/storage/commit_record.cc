@@ -20,6 +20,9 @@ constexpr uint8_t kBeforeTombstone = 1;
 constexpr uint8_t kBeforeLarge = 2;
 
 constexpr size_t kMostLoaded = 64 * 1024;
+constexpr size_t kKeptAhead = 8 * 1024;  // of a window, behind the entity asked for
+// The largest value and key, and the rest of an entity.
+constexpr size_t kMaxEntityBytes = (size_t{64} << 20) + (size_t{128} << 10);
 
 size_t before_size(const BeforeImage& before) {
   return 1 + 8 + base::varint_size(before.version) + 8 + base::varint_size(before.value.size()) + before.value.size();
@@ -112,7 +115,7 @@ EntityRead parse_entity(std::string_view bytes, uint64_t seed, EntityView* entit
   *needed = kEntityHeadBytes;
   if (bytes.size() < kEntityHeadBytes) return EntityRead::kTooShort;
   const uint32_t length = base::load_u32(bytes.data() + 4);
-  if (length < kEntityHeadBytes) return EntityRead::kDamaged;
+  if (length < kEntityHeadBytes || length > kMaxEntityBytes) return EntityRead::kDamaged;
   *needed = length;
   if (bytes.size() < length) return EntityRead::kTooShort;
   const std::string_view whole = bytes.substr(0, length);
@@ -185,28 +188,29 @@ Status LogWindow::load(LogPosition from, size_t bytes) {
   return Status::ok();
 }
 
+EntityRead LogWindow::look(LogPosition position, EntityView* entity, size_t* needed) const {
+  if (held_ == 0 || position < begin_ || position >= begin_ + held_) return EntityRead::kTooShort;
+  const std::string_view held(bytes_.data() + (position - begin_), held_ - (position - begin_));
+  return parse_entity(held, seed_, entity, needed);
+}
+
 Status LogWindow::read(LogPosition position, EntityView* entity) {
   size_t needed = kEntityHeadBytes;
-  bool fresh = false;
-  while (true) {
-    if (held_ > 0 && position >= begin_ && position < begin_ + held_) {
-      const std::string_view bytes(bytes_.data() + (position - begin_), held_ - (position - begin_));
-      const EntityRead result = parse_entity(bytes, seed_, entity, &needed);
-      if (result == EntityRead::kOk) return Status::ok();
-      if (fresh && (result == EntityRead::kDamaged || bytes.size() >= needed)) break;
-    }
-    if (fresh && held_ - std::min<size_t>(held_, position - begin_) < needed && begin_ == position) {
-      // Loaded from the very place, and still too short: the log ends inside it, or the length was not known yet.
-      if (bytes_.size() >= needed && held_ < needed) break;
-    }
-    // Older versions mostly lie before newer ones: keep what is before the place, except for long entities.
-    const uint32_t offset = offset_of(position);
-    const size_t size = std::max(next_load_, needed);
-    const size_t back = next_load_ < kMostLoaded || needed > next_load_ / 2 ? 0 : std::min<size_t>(offset, size - 8192);
-    STRATA_TRY(load(position - back, size));
+  EntityRead result = look(position, entity, &needed);
+  if (result == EntityRead::kTooShort) {
+    // Older versions mostly lie before newer ones: a large window keeps what is before the place.
+    size_t back = next_load_ < kMostLoaded ? 0 : kMostLoaded - kKeptAhead;
+    if (needed > kKeptAhead) back = 0;
+    back = std::min<size_t>(back, offset_of(position));
+    STRATA_TRY(load(position - back, std::max(next_load_, back + needed)));
     next_load_ = std::min(next_load_ * 4, kMostLoaded);
-    fresh = true;
+    result = look(position, entity, &needed);
+    if (result == EntityRead::kTooShort && needed > kEntityHeadBytes) {
+      STRATA_TRY(load(position, needed));  // its length is known now
+      result = look(position, entity, &needed);
+    }
   }
+  if (result == EntityRead::kOk) return Status::ok();
   return Status::corruption("log segment " + std::to_string(segment_of(position)), offset_of(position),
                             "no version of a key lies here");
 }

@@ -117,6 +117,7 @@ class LogWindow {
 
  private:
   Status load(LogPosition from, size_t bytes);
+  EntityRead look(LogPosition position, EntityView* entity, size_t* needed) const;
 
   const CommitLog& log_;
   uint64_t seed_;
