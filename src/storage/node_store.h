@@ -78,9 +78,14 @@ class NodeStore {
   virtual Status commit(std::span<const NodeImage> images, std::string_view blob) = 0;
   // The newest valid head, and the one before it when that is valid too (recovery keeps the log back to its cut).
   virtual const StoreHead& head() const = 0;
+  // Both stay as they are until the next commit. After the first commit the previous head is the new store itself:
+  // sequence 0, no blob.
   virtual const StoreHead* previous_head() const = 0;
 
-  // Pages in use by committed or allocated nodes; pages in the file; bytes on disk (0 in memory).
+  // The id under which the file was created; 0 in memory.
+  virtual uint64_t database_id() const { return 0; }
+  // Pages of the nodes given out (or found in use at opening) and not released since; pages in the file (in memory:
+  // that were ever given out); bytes on disk (0 in memory). Any thread.
   virtual uint64_t used_pages() const = 0;
   virtual uint64_t total_pages() const = 0;
   virtual uint64_t disk_bytes() const = 0;
@@ -94,12 +99,13 @@ class NodeStore {
 struct PageFileOptions {
   os::FileSystem* fs = nullptr;
   std::string path;
-  uint64_t database_id = 0;
-  bool read_only = false;
+  uint64_t database_id = 0;  // 0: that of the existing file
+  bool read_only = false;    // nothing is written; ids can still be allocated and released
 };
 
 // Opens or (unless read_only) creates the page file. A missing file when read_only: kCorruption.
-// Errors: kCorruption (both meta pages bad), kFormatTooNew, kNotADatabase, I/O.
+// Errors: kCorruption (both meta pages bad, or another database's id), kFormatTooNew, kNotADatabase, kInvalidArgument (a
+// new file without an id), I/O.
 Result<std::unique_ptr<NodeStore>> open_page_file(const PageFileOptions& options);
 
 // Ids and heads in memory; nodes are never read back (the cache above keeps them all): read is a programming error.
