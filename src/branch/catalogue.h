@@ -1,0 +1,79 @@
+// The catalogue: which branches there are. Every change of it is a record of the log.
+//
+// Thread safety: find, list and count in any thread. What takes a CommitLock needs it held; create, fork and remove take
+//   it themselves. load and replay_* before any other use, single-threaded.
+// Ownership: shares branches with sessions and transactions; borrows the engine.
+// Durability: as a commit's (txn/engine.h); in strict mode a branch is seen by nobody before its record is durable.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "branch/branch_codec.h"
+#include "strata/session.h"
+#include "strata/status.h"
+#include "txn/engine.h"
+
+namespace strata::branch {
+
+constexpr std::string_view kDefaultBranch = "default";
+
+class Catalogue {
+ public:
+  explicit Catalogue(txn::Engine& engine) : engine_(engine), record_(engine.seed()) {}
+
+  // ---- reading ----
+  // kBranchNotFound.
+  Result<txn::BranchPtr> find(std::string_view name) const;
+  std::vector<txn::BranchPtr> all() const;  // by name
+  size_t count() const;
+
+  // ---- changing: one record each ---- REQUIRES: valid names. may_wait false: kWouldBlock instead of waiting.
+  Status create(std::string_view name, bool may_wait);
+  struct Forked {
+    txn::BranchPtr branch;
+    uint64_t timestamp = 0;  // of the state forked from
+  };
+  // kHistoryTrimmed for an as_of before the source's kept history.
+  Result<Forked> fork(std::string_view source, std::string_view destination, AsOf as_of, bool may_wait);
+  Status remove(std::string_view name, bool may_wait);
+
+  // ---- checkpoints and collection ----
+  std::vector<BranchSnapshot> snapshot(const txn::CommitLock& held) const;  // of the `visible` heads
+  uint32_t next_id(const txn::CommitLock& held) const;
+  // Roots that living branches need: their tips and what readers see.
+  std::vector<tree::Root> roots(const txn::CommitLock& held) const;
+
+  // ---- opening ----
+  Status load(const std::vector<BranchSnapshot>& branches, uint32_t next_id);
+  // Makes the default branch of a new database. REQUIRES: the log is attached and empty.
+  Status create_default();
+  // A branch record (create, fork, delete), after engine.replay_stamp.
+  Status replay(const storage::LogRecord& record, const storage::RecordView& view);
+  // The branch that a commit record names.
+  Result<txn::BranchPtr> find_id(uint32_t id) const;
+
+ private:
+  Result<txn::CommitLock> take_lock(bool may_wait);
+  void insert(const txn::BranchPtr& branch);
+  // What a branch made by this record is like; the caller fills its head.
+  txn::BranchPtr make(uint32_t id, std::string_view name, const txn::BranchState* source, uint64_t created_at,
+                      std::optional<uint64_t> fork_timestamp) const;
+  Status check_free(std::string_view name) const;
+  Status replay_fork(const storage::LogRecord& record, const storage::RecordView& view);
+
+  txn::Engine& engine_;
+  mutable base::Mutex mutex_;  // the tables only; taken inside the commit lock, never the other way round
+  std::map<std::string, txn::BranchPtr, std::less<>> by_name_ GUARDED_BY(mutex_);
+  std::unordered_map<uint32_t, txn::BranchPtr> by_id_ GUARDED_BY(mutex_);
+  uint32_t next_id_ = 1;  // guarded by the commit lock
+  storage::RecordBuilder record_;  // guarded by the commit lock
+};
+
+}  // namespace strata::branch

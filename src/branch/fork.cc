@@ -1,0 +1,109 @@
+#include "branch/fork.h"
+
+#include "txn/history.h"
+#include "txn/row.h"
+
+namespace strata::branch {
+
+std::string encode_fork(const ForkParameters& parameters) {
+  std::string bytes;
+  base::put_u32(bytes, parameters.source);
+  base::put_u64(bytes, parameters.timestamp);
+  return bytes;
+}
+
+bool decode_fork(std::string_view bytes, ForkParameters* parameters) {
+  base::Reader reader(bytes);
+  return reader.read_u32(parameters->source) && reader.read_u64(parameters->timestamp) && reader.done();
+}
+
+void add_parameter(storage::RecordBuilder* record, std::string_view name, std::string_view value, uint64_t timestamp) {
+  storage::NewEntity entity;
+  entity.key = name;
+  entity.value = value;
+  entity.version = 1;
+  entity.timestamp = timestamp;
+  record->add_entity(entity);
+}
+
+Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
+  const uint64_t cut = branch.trimmed_before.load(std::memory_order_acquire);
+  if (as_of >= cut) return Status::ok();
+  return Status::error(Code::kHistoryTrimmed,
+                       "as_of " + std::to_string(as_of) + " lies before the kept history of branch '" +
+                           branch.origin.name + "'",
+                       "the oldest readable time is " + std::to_string(cut));
+}
+
+namespace {
+
+Status collect_changed(txn::Engine& engine, const tree::Root& root, uint64_t as_of, RowOverrides* overrides) {
+  txn::History history(engine);
+  tree::Cursor cursor(engine.forest(), root);
+  STRATA_TRY(cursor.seek_first());
+  while (cursor.valid()) {
+    txn::RowView row;
+    STRATA_TRY(txn::read_row(cursor.row(), &row));
+    if (row.timestamp > as_of) {
+      RowOverride change;
+      change.key = cursor.key();
+      STRATA_TRY(history.row_at(row, as_of, &change.row).status());
+      overrides->push_back(std::move(change));
+    }
+    STRATA_TRY(cursor.next());
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides) {
+  STRATA_TRY(collect_changed(engine, head.present, as_of, overrides));
+  return collect_changed(engine, head.deleted, as_of, overrides);
+}
+
+void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp) {
+  for (const RowOverride& change : overrides) {
+    storage::NewEntity entity;
+    entity.key = change.key;
+    entity.value = change.row;
+    entity.tombstone = change.row.empty();
+    entity.version = 1;
+    entity.timestamp = timestamp;
+    record->add_entity(entity);
+  }
+}
+
+RowOverrides overrides_of(const storage::RecordView& view) {
+  RowOverrides overrides;
+  for (size_t i = 1; i < view.entities.size(); ++i) {
+    overrides.push_back({std::string(view.entities[i].key), std::string(view.entities[i].value)});
+  }
+  return overrides;
+}
+
+Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit) {
+  for (const RowOverride& change : overrides) {
+    bool removed = false;
+    STRATA_TRY(edit->erase(head->present, change.key, exclusive_since, &removed));
+    STRATA_TRY(edit->erase(head->deleted, change.key, exclusive_since, &removed));
+    if (change.row.empty()) continue;
+    txn::RowView row;
+    STRATA_TRY(txn::read_row(change.row, &row));
+    STRATA_TRY(edit->put(row.tombstone ? head->deleted : head->present, change.key, change.row, exclusive_since));
+  }
+  return Status::ok();
+}
+
+void begin_head(txn::BranchState* branch, const txn::Head& from, const txn::Stamp& stamp) {
+  txn::Head head = from;
+  head.commit = stamp.commit;
+  head.timestamp = stamp.timestamp;
+  head.last_record = stamp.position;
+  head.commits = 0;
+  branch->tip = head;
+  branch->visible.store(head);
+  branch->exclusive_since = stamp.commit;
+}
+
+}  // namespace strata::branch

@@ -1,0 +1,48 @@
+// Forking: what a fork record holds, and how a branch of the past is made from the present.
+//
+// A fork of the present copies two roots. A fork of the past takes the present's roots and puts the rows of keys that
+// changed since back to what they were; the record carries those rows, so that replay needs no history.
+//
+// Thread safety: needs the commit lock and a ReadGuard where trees are touched. Ownership: values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/commit_record.h"
+#include "strata/status.h"
+#include "txn/engine.h"
+
+namespace strata::branch {
+
+struct ForkParameters {
+  uint32_t source = 0;     // id of the branch forked
+  uint64_t timestamp = 0;  // the state forked from
+};
+std::string encode_fork(const ForkParameters& parameters);
+bool decode_fork(std::string_view bytes, ForkParameters* parameters);
+
+// A branch record's first entity: its name, and what else it has to say.
+void add_parameter(storage::RecordBuilder* record, std::string_view name, std::string_view value, uint64_t timestamp);
+
+// A key's row as it was; an empty row: the key did not exist.
+struct RowOverride {
+  std::string key;
+  std::string row;
+};
+using RowOverrides = std::vector<RowOverride>;
+
+// kHistoryTrimmed.
+Status check_kept(const txn::BranchState& branch, uint64_t as_of);
+// The rows that differ at `as_of` from those of `head`.
+Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides);
+void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp);
+RowOverrides overrides_of(const storage::RecordView& view);
+Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit);
+
+// The head of a branch just made by the record `stamp`, on the trees of `from`.
+void begin_head(txn::BranchState* branch, const txn::Head& from, const txn::Stamp& stamp);
+
+}  // namespace strata::branch

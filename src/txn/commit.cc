@@ -1,0 +1,195 @@
+// Committing data: validate, plan, record, apply, append, publish.
+#include <algorithm>
+
+#include "base/check.h"
+#include "storage/log_format.h"
+#include "txn/engine.h"
+#include "txn/validate.h"
+
+namespace strata::txn {
+namespace {
+
+// A transaction that read much is checked before the lock is taken; under it only what came since is checked again.
+constexpr size_t kReadsCheckedUnderLock = 64;
+
+bool reads_much(const CommitRequest& request) {
+  return request.reads != nullptr &&
+         request.reads->keys().size() + request.reads->ranges().size() * 8 > kReadsCheckedUnderLock;
+}
+
+}  // namespace
+
+Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
+  STRATA_TRY(failure());
+  // The answer of a strict commit waits for the disk.
+  if (strict() && !request.may_wait) return Status::error(Code::kWouldBlock, "the commit waits for the disk");
+  storage::LogPosition end = 0;
+  Result<CommitOutcome> outcome = validate_and_commit(request, &end);
+  // Who lost to a commit that is not durable yet hears of it when that one is: its retry then sees what it lost to.
+  const bool answered_by_tip = outcome.is_ok() || outcome.status().code() == Code::kTransactionConflict;
+  if (strict() && answered_by_tip) STRATA_TRY(wait_durable(end));
+  return outcome;
+}
+
+// *end: the log position that the answer rests on.
+Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, storage::LogPosition* end) {
+  const tree::ReadGuard guard(forest_);
+  Head validated;
+  if (request.base != nullptr) {
+    validated = *request.base;
+    if (reads_much(request)) {
+      const Head seen = request.branch->visible.load();
+      STRATA_TRY(validate(forest_, validated, seen, request.writes, request.reads));
+      validated = seen;
+    }
+  }
+  std::optional<CommitLock> held = try_lock();
+  if (!held) {
+    if (!request.may_wait) return Status::error(Code::kWouldBlock, "another thread is committing");
+    held.emplace(lock());
+  }
+  Result<CommitOutcome> result = commit_locked(request, validated);
+  *end = log_->end();
+  return result;
+}
+
+Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const Head& validated) {
+  STRATA_TRY(failure());
+  BranchState& branch = *request.branch;
+  if (branch.deleted.load(std::memory_order_relaxed)) {
+    return Status::error(Code::kBranchNotFound, "branch '" + branch.origin.name + "' does not exist",
+                         "branch_create or branch_fork makes one; branch_list lists them");
+  }
+  if (request.base != nullptr) {
+    STRATA_TRY(validate(forest_, validated, branch.tip, request.writes, request.reads));
+  }
+  const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);
+  plan_.clear();
+  plan_.resize(request.writes.size() + request.ensured.size());
+  size_t effects = 0;
+  size_t at = 0;
+  for (const Write& write : request.writes) {
+    STRATA_TRY(plan_write(forest_, branch.tip, write, trimmed, &plan_[at]));
+    effects += plan_[at++].skipped ? 0 : 1;
+  }
+  if (effects > 0 || request.writes.empty()) {
+    for (const std::string_view key : request.ensured) {
+      Write marker;
+      marker.key = key;
+      marker.ensured = true;
+      STRATA_TRY(plan_write(forest_, branch.tip, marker, trimmed, &plan_[at]));
+      effects += plan_[at++].skipped ? 0 : 1;
+    }
+  }
+  plan_.resize(at);
+  CommitOutcome outcome;
+  outcome.timestamp = branch.tip.timestamp;
+  if (effects > 0) {
+    Stamp stamp;
+    stamp.commit = last_commit_ + 1;
+    stamp.timestamp = std::max(clock_.now_micros(), last_timestamp_ + 1);
+    STRATA_TRY(append_commit(request, stamp));
+    outcome.timestamp = stamp.timestamp;
+    outcome.wrote = true;
+  }
+  if (request.versions != nullptr) {
+    request.versions->clear();
+    for (size_t i = 0; i < request.writes.size(); ++i) {
+      request.versions->push_back(plan_[i].skipped ? 0 : plan_[i].version);
+    }
+  }
+  return outcome;
+}
+
+// Nothing of it is seen, in memory or in the log, unless it returns OK.
+Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
+  BranchState& branch = *request.branch;
+  Stamp stamp = given;
+  const auto build = [&] {
+    record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, request.message);
+    for (PlannedWrite& planned : plan_) {
+      if (!planned.skipped) add_to_record(&planned, stamp.timestamp, log_->unit_start(), &record_);
+    }
+    return record_.finish();
+  };
+  std::string_view body = build();
+  if (body.size() > storage::kMaxRecordBodyBytes) {
+    return Status::error(Code::kTransactionTooLarge, "the commit holds more than 1 GiB of writes", "commit in smaller parts");
+  }
+  const storage::LogPosition unit = log_->unit_start();
+  Status prepared = log_->prepare(body.size());
+  // A new unit wants more before-images, which may not fit again; the next unit is far away then.
+  if (prepared && log_->unit_start() != unit) {
+    body = build();
+    prepared = log_->prepare(body.size());
+  }
+  if (!prepared) {
+    fail_locked(prepared);
+    return prepared;
+  }
+  stamp.position = log_->end();
+  const storage::LogPosition body_position = stamp.position + storage::kRecordHeaderBytes;
+
+  Head head = branch.tip;
+  tree::Edit edit = forest_.edit(stamp.commit);
+  for (const PlannedWrite& planned : plan_) {
+    if (planned.skipped) continue;
+    STRATA_TRY(apply_write(planned, stamp.timestamp, body_position + planned.entity_offset, branch.exclusive_since, &head,
+                           &edit));
+  }
+  const auto position = log_->append(stamp.commit, stamp.timestamp, body);
+  if (!position) {
+    edit.abort();
+    fail_locked(position.status());
+    return position.status();
+  }
+  STRATA_CHECK(*position == stamp.position);
+  last_commit_ = stamp.commit;
+  last_timestamp_ = stamp.timestamp;
+  head.commit = stamp.commit;
+  head.timestamp = stamp.timestamp;
+  head.last_record = stamp.position;
+  ++head.commits;
+  publish(request.branch, head, stamp, std::move(edit));
+  return Status::ok();
+}
+
+// ---- replay ----
+
+void Engine::replay_stamp(const storage::LogRecord& record) {
+  last_commit_ = record.commit;
+  last_timestamp_ = record.timestamp;
+  visible_commit_.store(record.commit, std::memory_order_relaxed);
+  visible_timestamp_.store(record.timestamp, std::memory_order_relaxed);
+}
+
+Status Engine::replay_commit(const storage::LogRecord& record, const storage::RecordView& view, BranchState& branch) {
+  const tree::ReadGuard guard(forest_);
+  const storage::LogPosition body_position = record.position + storage::kRecordHeaderBytes;
+  Head head = branch.tip;
+  tree::Edit edit = forest_.edit(record.commit);
+  for (const storage::EntityView& entity : view.entities) {
+    Write write;
+    write.key = entity.key;
+    write.value = entity.value;
+    write.tombstone = entity.tombstone;
+    PlannedWrite planned;
+    STRATA_TRY(plan_write(forest_, head, write, 0, &planned));
+    if (planned.skipped) {
+      return Status::error(Code::kCorruption, "a record of the log erases a key that is not there");
+    }
+    planned.version = entity.version;
+    planned.counts_on = (planned.had_present || planned.had_deleted) && planned.old.version + 1 == entity.version;
+    STRATA_TRY(apply_write(planned, entity.timestamp, body_position + entity.offset, branch.exclusive_since, &head, &edit));
+  }
+  head.commit = record.commit;
+  head.timestamp = record.timestamp;
+  head.last_record = record.position;
+  ++head.commits;
+  branch.tip = head;
+  branch.visible.store(head);
+  edit.finish();
+  return Status::ok();
+}
+
+}  // namespace strata::txn

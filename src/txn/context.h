@@ -1,0 +1,31 @@
+// What one operation on a session's data works with. Primitives see no more of a session than this.
+// Thread safety: used by the one thread that holds the session. Ownership: borrows everything.
+#pragma once
+
+#include <string_view>
+
+#include "strata/status.h"
+#include "txn/branch_state.h"
+#include "txn/engine.h"
+#include "txn/transaction.h"
+
+namespace strata::txn {
+
+struct Context {
+  Engine* engine = nullptr;
+  BranchPtr branch;
+  std::string_view space;
+  Transaction* transaction = nullptr;  // null: the operation is a commit of its own
+  bool read_only = false;              // the handle's
+  bool may_wait = true;
+};
+
+// kReadOnly if the handle or the open transaction refuses writes; `what` names the operation's target.
+Status check_writable(const Context& context, std::string_view what);
+
+// Writes as one commit, or into the open transaction. `versions` gets one number for each write, in order: the new
+// version, 0 where nothing was there to erase. Keys must be unique; `ensured` as in CommitRequest.
+Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,
+             std::vector<uint64_t>* versions);
+
+}  // namespace strata::txn

@@ -1,0 +1,180 @@
+// The engine of transactions: one commit lock a database, under which commits are validated, logged, applied and
+// published; and the durability that their acknowledgement waits for.
+//
+// Path of a commit: validate against `tip`, build the record, apply it to unpublished roots, append it to the log,
+// publish. Everything that can fail comes before the append or is the append, so a failure leaves no trace.
+// Buffered: published at once. Strict: `tip` moves at once, `visible` after the group's sync, in commit order.
+//
+// Thread safety: commit, lock, publish and durability functions in any thread; functions that take a CommitLock
+//   need it held. Readers take no lock: ReadGuard, then BranchState::visible.
+// Ownership: borrows forest, log and clock, which outlive it.
+// Durability: an answer of commit means: in the operating system's hands (buffered), on the device (strict).
+// Invariants:
+//   1. Commit numbers have no gaps and timestamps rise, over all branches and kinds of records.
+//   2. A root that readers may see is never retired before `visible` has moved past it.
+//   3. After a failed write or sync no commit is acknowledged: `tip` falls back to `visible`, the first error is kept.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "os/clock.h"
+#include "storage/commit_log.h"
+#include "storage/commit_record.h"
+#include "strata/status.h"
+#include "tree/forest.h"
+#include "txn/branch_state.h"
+#include "txn/plan.h"
+#include "txn/read_set.h"
+#include "txn/write_set.h"
+
+namespace strata::txn {
+
+class Engine;
+
+// What names a record: its number and time, and where it lies.
+struct Stamp {
+  uint64_t commit = 0;
+  uint64_t timestamp = 0;
+  storage::LogPosition position = 0;
+};
+
+// The commit lock, held. A value of this type is the permission to call what needs it.
+class CommitLock {
+ public:
+  ~CommitLock();
+  CommitLock(CommitLock&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+  CommitLock(const CommitLock&) = delete;
+  CommitLock& operator=(const CommitLock&) = delete;
+
+ private:
+  friend class Engine;
+  explicit CommitLock(Engine* engine) : engine_(engine) {}
+  Engine* engine_;
+};
+
+struct CommitRequest {
+  BranchPtr branch;
+  std::span<const Write> writes;               // ordered by key, keys unique
+  std::span<const std::string_view> ensured;   // keys to be put with an empty value if absent; they conflict with nothing
+  std::optional<std::string_view> message;
+  const Head* base = nullptr;                  // of a transaction: the head it read; null: no validation
+  const ReadSet* reads = nullptr;              // null: only what was written is validated
+  bool may_wait = true;                        // false: kWouldBlock instead of waiting
+  std::vector<uint64_t>* versions = nullptr;   // gets one number a write: its version, 0: nothing was there to erase
+};
+
+struct CommitOutcome {
+  uint64_t timestamp = 0;  // of the commit; of the branch's last one if nothing was written
+  bool wrote = false;
+};
+
+// Counters that a checkpoint and recovery carry over.
+struct EngineState {
+  uint64_t last_commit = 0;
+  uint64_t last_timestamp = 0;
+  tree::Root evacuated;  // large values whose segments are gone, by log position
+};
+
+class Engine {
+ public:
+  // `seed`: the database id, which the checksums of records are seeded with.
+  Engine(tree::Forest& forest, os::Clock& clock, uint64_t seed, const EngineState& state);
+  // Once, after the log was replayed. REQUIRES: before any commit.
+  void attach(storage::CommitLog* log) { log_ = log; }
+
+  tree::Forest& forest() { return forest_; }
+  storage::CommitLog& log() { return *log_; }
+  uint64_t seed() const { return seed_; }
+
+  // ---- commits ----
+  Result<CommitOutcome> commit(const CommitRequest& request);
+  // The newest timestamp that readers may see.
+  uint64_t visible_timestamp() const { return visible_timestamp_.load(std::memory_order_acquire); }
+  uint64_t visible_commit() const { return visible_commit_.load(std::memory_order_acquire); }
+
+  // ---- durability ----
+  bool strict() const { return strict_.load(std::memory_order_relaxed); }
+  // Waits for what is not durable yet when it loosens.
+  Status set_strict(bool strict);
+  // Everything committed so far is on the device, and visible, when it returns OK.
+  Status flush();
+  // The error that made the database read-only; OK while there is none.
+  Status failure() const;
+  void fail(const Status& status);
+
+  // ---- under the commit lock ----
+  CommitLock lock() NO_THREAD_SAFETY_ANALYSIS;
+  std::optional<CommitLock> try_lock() NO_THREAD_SAFETY_ANALYSIS;
+  // The number and time that the next record will have.
+  Stamp next_stamp(const CommitLock& held);
+  // Appends a record that is no commit of data (of branches, of retention), with the stamp just asked for. Strict: it
+  // is durable, and everything before it visible, when this returns.
+  Status append_system(const CommitLock& held, Stamp* stamp, std::string_view body);
+  EngineState state(const CommitLock& held) const;
+  uint64_t last_timestamp(const CommitLock& held) const;
+  // The first position that a replay on top of the `visible` heads has to read, and the number of that record.
+  struct Cut {
+    storage::LogPosition position = 0;
+    uint64_t next_commit = 0;
+    uint64_t last_timestamp = 0;
+  };
+  Cut visible_cut(const CommitLock& held) const;
+  void set_evacuated(const CommitLock& held, const tree::Root& root);
+  tree::Root evacuated() const { return evacuated_.load(); }
+
+  // ---- replay, single-threaded ----
+  // Applies a commit record to the branch's tip, and makes it visible.
+  Status replay_commit(const storage::LogRecord& record, const storage::RecordView& view, BranchState& branch);
+  // Notes number and time of a replayed record of any kind.
+  void replay_stamp(const storage::LogRecord& record);
+
+ private:
+  friend class CommitLock;
+  // Strict: appended, not yet durable.
+  struct Pending {
+    Stamp stamp;
+    storage::LogPosition end = 0;
+    BranchPtr branch;
+    Head head;
+    tree::Edit edit;
+  };
+
+  Result<CommitOutcome> validate_and_commit(const CommitRequest& request, storage::LogPosition* end);
+  Result<CommitOutcome> commit_locked(const CommitRequest& request, const Head& validated);
+  Status append_commit(const CommitRequest& request, const Stamp& stamp);
+  void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit);
+  void publish_durable();
+  Status wait_durable(storage::LogPosition end);
+  void fail_locked(const Status& status);
+
+  tree::Forest& forest_;
+  os::Clock& clock_;
+  const uint64_t seed_;
+  storage::CommitLog* log_ = nullptr;
+
+  base::Mutex commit_mutex_;
+  // Guarded by the commit lock.
+  uint64_t last_commit_;
+  uint64_t last_timestamp_;
+  std::deque<Pending> pending_;  // strict: appended, not yet durable, in order
+  storage::RecordBuilder record_;
+  std::vector<PlannedWrite> plan_;
+
+  std::atomic<bool> strict_{false};
+  std::atomic<uint64_t> visible_timestamp_;
+  std::atomic<uint64_t> visible_commit_;
+  std::atomic<bool> failed_{false};
+  mutable base::Mutex failure_mutex_;
+  Status failure_ GUARDED_BY(failure_mutex_);
+  RootBox evacuated_;
+};
+
+}  // namespace strata::txn

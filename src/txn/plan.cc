@@ -1,0 +1,77 @@
+#include "txn/plan.h"
+
+#include "base/check.h"
+
+namespace strata::txn {
+
+Status plan_write(const tree::Forest& forest, const Head& tip, const Write& write, uint64_t trimmed_before,
+                  PlannedWrite* planned) {
+  *planned = PlannedWrite();
+  planned->key = write.key;
+  planned->value = write.value;
+  planned->tombstone = write.tombstone;
+  STRATA_ASSIGN(auto bytes, forest.get(tip.present, write.key));
+  planned->had_present = bytes.has_value();
+  if (!bytes && tip.deleted.id != 0) {
+    STRATA_ASSIGN(bytes, forest.get(tip.deleted, write.key));
+    planned->had_deleted = bytes.has_value();
+  }
+  planned->skipped = (write.tombstone && !planned->had_present) || (write.ensured && planned->had_present);
+  if (!bytes || planned->skipped) return Status::ok();
+  STRATA_TRY(read_row(*bytes, &planned->old));
+  planned->counts_on = !(planned->old.tombstone && planned->old.timestamp <= trimmed_before);
+  if (planned->counts_on) planned->version = planned->old.version + 1;
+  return Status::ok();
+}
+
+void add_to_record(PlannedWrite* planned, uint64_t timestamp, storage::LogPosition unit_start,
+                   storage::RecordBuilder* record) {
+  STRATA_ASSERT(!planned->skipped);
+  storage::LogPosition pointers[kMaxAnchors];
+  storage::BeforeImage before;
+  storage::NewEntity entity;
+  entity.key = planned->key;
+  entity.value = planned->value;
+  entity.tombstone = planned->tombstone;
+  entity.version = planned->version;
+  entity.timestamp = timestamp;
+  if (planned->counts_on) {
+    const RowView& old = planned->old;
+    const unsigned count = pointer_count(planned->version);
+    for (unsigned level = 0; level < count; ++level) pointers[level] = old.anchor(level);
+    entity.pointers = std::span<const storage::LogPosition>(pointers, count);
+    if (old.position() < unit_start) {
+      before.tombstone = old.tombstone;
+      before.large = old.large;
+      before.timestamp = old.timestamp;
+      before.version = old.version;
+      before.position = old.position();
+      before.value = old.value;
+      entity.before = &before;
+    }
+  }
+  planned->entity_offset = record->add_entity(entity);
+}
+
+Status apply_write(const PlannedWrite& planned, uint64_t timestamp, storage::LogPosition position,
+                   uint64_t exclusive_since, Head* head, tree::Edit* edit) {
+  STRATA_ASSERT(!planned.skipped && position != 0);
+  RowChange change;
+  change.tombstone = planned.tombstone;
+  change.timestamp = timestamp;
+  change.version = planned.version;
+  change.position = position;
+  change.value = planned.value;
+  char row[kMaxRowBytes];
+  const size_t size = encode_row(change, planned.counts_on ? &planned.old : nullptr, row);
+  const std::string_view bytes(row, size);
+  bool removed = false;
+  if (planned.tombstone) {
+    STRATA_TRY(edit->erase(head->present, planned.key, exclusive_since, &removed));
+    return edit->put(head->deleted, planned.key, bytes, exclusive_since);
+  }
+  if (planned.had_deleted) STRATA_TRY(edit->erase(head->deleted, planned.key, exclusive_since, &removed));
+  return edit->put(head->present, planned.key, bytes, exclusive_since);
+}
+
+}  // namespace strata::txn

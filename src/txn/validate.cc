@@ -1,0 +1,60 @@
+#include "txn/validate.h"
+
+#include <string>
+
+namespace strata::txn {
+namespace {
+
+// A tree key as a person reads it: what follows the NUL and the tag of the space.
+std::string shown(std::string_view key) {
+  const size_t nul = key.find('\0');
+  if (nul == std::string_view::npos || nul + 2 > key.size()) return std::string(key);
+  std::string text = "'" + std::string(key.substr(nul + 2, 80)) + "'";
+  return text + " in space '" + std::string(key.substr(0, nul)) + "'";
+}
+
+Status conflict(std::string_view key) {
+  return Status::error(Code::kTransactionConflict, "key " + shown(key) + " was changed by a later commit",
+                       "run the transaction again: db.run(fn)");
+}
+
+// The row that stands for a key in a head; absent is an empty view (no row is empty).
+Result<std::string_view> row_of(const tree::Forest& forest, const Head& head, std::string_view key) {
+  STRATA_ASSIGN(auto row, forest.get(head.present, key));
+  if (!row && head.deleted.id != 0) {
+    STRATA_ASSIGN(row, forest.get(head.deleted, key));
+  }
+  return row.value_or(std::string_view());
+}
+
+Status check_key(const tree::Forest& forest, const Head& base, const Head& now, std::string_view key) {
+  STRATA_ASSIGN(const std::string_view before, row_of(forest, base, key));
+  STRATA_ASSIGN(const std::string_view after, row_of(forest, now, key));
+  return before == after ? Status::ok() : conflict(key);
+}
+
+}  // namespace
+
+Status validate(const tree::Forest& forest, const Head& base, const Head& now, std::span<const Write> writes,
+                const ReadSet* reads) {
+  if (base.present == now.present && base.deleted == now.deleted) return Status::ok();
+  for (const Write& write : writes) {
+    if (!write.ensured) STRATA_TRY(check_key(forest, base, now, write.key));
+  }
+  if (reads == nullptr) return Status::ok();
+  for (const std::string& key : reads->keys()) STRATA_TRY(check_key(forest, base, now, key));
+  for (const ReadSet::Range& range : reads->ranges()) {
+    std::string changed;
+    bool found = false;
+    STRATA_TRY(forest.diff(base.present, now.present, {range.begin, range.end},
+                           [&](std::string_view key, tree::Change, std::string_view, std::string_view) {
+                             changed.assign(key);
+                             found = true;
+                             return false;
+                           }));
+    if (found) return conflict(changed);
+  }
+  return Status::ok();
+}
+
+}  // namespace strata::txn

@@ -1,0 +1,64 @@
+// What one operation reads: the present of its branch, a moment of its past, or a transaction's snapshot with its own
+// writes on top. Reads inside a transaction are noted for its validation.
+//
+// Thread safety: one object a thread and operation; takes no lock.
+// Ownership: holds a ReadGuard; borrows the context. Results borrow buffers of this object, until its next call.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "strata/session.h"
+#include "strata/status.h"
+#include "tree/forest.h"
+#include "txn/context.h"
+#include "txn/history.h"
+
+namespace strata::txn {
+
+struct ScanRange {
+  std::string_view begin;  // included
+  std::string_view end;    // excluded; REQUIRES: not empty
+  std::optional<uint64_t> limit;
+  bool reverse = false;
+  bool want_values = true;
+};
+
+class View {
+ public:
+  explicit View(const Context& context);
+
+  // Once, before anything else. Errors: kHistoryTrimmed.
+  Status open(AsOf as_of);
+
+  // The live version of a key; nothing if there is none.
+  Result<std::optional<VersionedValue>> get(std::string_view key, bool want_value = true);
+  // Hands the live keys of a range to `visit` in order. Returns whether more keys follow behind the limit.
+  using Visitor = std::function<void(std::string_view key, const VersionedValue&)>;
+  Result<bool> scan(const ScanRange& range, const Visitor& visit);
+  Result<uint64_t> count(std::string_view begin, std::string_view end);
+  // All kept versions up to the view's moment, newest first. False: there is none.
+  Result<bool> history(std::string_view key, const History::Visitor& visit);
+
+  const Head& head() const { return head_; }
+
+ private:
+  struct Merge;
+  Result<VersionedValue> own_write(const Write& write) const;
+  Result<std::optional<VersionedValue>> resolve(std::string_view row_bytes, bool want_value);
+  Result<std::optional<std::string_view>> find_row(std::string_view key) const;
+  bool tracked() const { return transaction_ != nullptr && !past_; }
+
+  const Context& context_;
+  tree::ReadGuard guard_;
+  Transaction* transaction_;
+  const WriteSet* writes_ = nullptr;
+  Head head_;
+  bool past_ = false;
+  uint64_t timestamp_ = 0;  // of the past
+  History history_;
+};
+
+}  // namespace strata::txn
