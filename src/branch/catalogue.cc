@@ -18,9 +18,9 @@ Result<txn::BranchPtr> Catalogue::find(std::string_view name) const {
                        "branch_create or branch_fork makes one; branch_list lists them");
 }
 
-Result<txn::BranchPtr> Catalogue::find_id(uint32_t id) const {
+Result<txn::BranchPtr> Catalogue::find_id(uint64_t id) const {
   const base::MutexLock lock(mutex_);
-  const auto found = by_id_.find(id);
+  const auto found = by_id_.find(static_cast<uint32_t>(id));
   if (found != by_id_.end()) return found->second;
   return Status::error(Code::kCorruption, "a record of the log names branch " + std::to_string(id) + ", which is not there");
 }
@@ -82,8 +82,7 @@ Status Catalogue::create(std::string_view name, bool may_wait) {
   STRATA_TRY(check_free(name));
   txn::Stamp stamp = engine_.next_stamp(held);
   const uint32_t id = next_id_;
-  record_.begin(storage::RecordKind::kBranchCreate, id, 0, std::nullopt);
-  add_parameter(&record_, name, {}, stamp.timestamp);
+  record_.begin(storage::RecordKind::kBranchCreate, id, 0, 0, {}, name);
   STRATA_TRY(engine_.append_system(held, &stamp, record_.finish()));
   ++next_id_;
   const txn::BranchPtr branch = make(id, name, nullptr, stamp.timestamp, std::nullopt);
@@ -99,6 +98,7 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
   STRATA_TRY(check_free(destination));
   txn::Stamp stamp = engine_.next_stamp(held);
   ForkParameters parameters;
+  parameters.name = destination;
   parameters.source = source->origin.id;
   parameters.timestamp = engine_.last_timestamp(held);
   RowOverrides overrides;
@@ -109,8 +109,8 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
     if (*as_of < source->tip.timestamp) STRATA_TRY(rows_of_the_past(engine_, source->tip, *as_of, &overrides));
   }
   const uint32_t id = next_id_;
-  record_.begin(storage::RecordKind::kBranchFork, id, source->tip.last_record, std::nullopt);
-  add_parameter(&record_, destination, encode_fork(parameters), stamp.timestamp);
+  record_.begin(storage::RecordKind::kBranchFork, id, source->tip.last_record, overrides.size(), {},
+                encode_fork(parameters));
   add_overrides(&record_, overrides, stamp.timestamp);
   const std::string_view body = record_.finish();
 
@@ -131,7 +131,7 @@ Status Catalogue::remove(std::string_view name, bool may_wait) {
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(may_wait));
   STRATA_ASSIGN(const txn::BranchPtr branch, find(name));
   txn::Stamp stamp = engine_.next_stamp(held);
-  record_.begin(storage::RecordKind::kBranchDelete, branch->origin.id, branch->tip.last_record, std::nullopt);
+  record_.begin(storage::RecordKind::kBranchDelete, branch->origin.id, branch->tip.last_record, 0);
   STRATA_TRY(engine_.append_system(held, &stamp, record_.finish()));
   branch->deleted.store(true, std::memory_order_release);
   const base::MutexLock lock(mutex_);
@@ -193,11 +193,11 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
   const txn::Stamp stamp{record.commit, record.timestamp, record.position};
   switch (view.kind) {
     case storage::RecordKind::kBranchCreate: {
-      if (view.entities.size() != 1) break;
-      const txn::BranchPtr branch = make(view.branch, view.entities[0].key, nullptr, record.timestamp, std::nullopt);
+      const auto id = static_cast<uint32_t>(view.branch);
+      const txn::BranchPtr branch = make(id, view.payload, nullptr, record.timestamp, std::nullopt);
       begin_head(branch.get(), txn::Head(), stamp);
       insert(branch);
-      next_id_ = std::max(next_id_, view.branch + 1);
+      next_id_ = std::max(next_id_, id + 1);
       return Status::ok();
     }
     case storage::RecordKind::kBranchFork:
@@ -219,21 +219,22 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
 Status Catalogue::replay_fork(const storage::LogRecord& record, const storage::RecordView& view) {
   const txn::Stamp stamp{record.commit, record.timestamp, record.position};
   ForkParameters parameters;
-  if (view.entities.empty() || !decode_fork(view.entities[0].value, &parameters)) {
+  if (!decode_fork(view.payload, &parameters)) {
     return Status::error(Code::kCorruption, "a fork record of the log is damaged");
   }
   STRATA_ASSIGN(const txn::BranchPtr source, find_id(parameters.source));
   const tree::ReadGuard guard(engine_.forest());
   txn::Head head = source->tip;
   tree::Edit edit = engine_.forest().edit(stamp.commit);
-  STRATA_TRY(apply_overrides(overrides_of(view), stamp.commit - 1, &head, &edit));
+  STRATA_ASSIGN(const RowOverrides overrides, overrides_of(record.position, view, engine_.seed()));
+  STRATA_TRY(apply_overrides(overrides, stamp.commit - 1, &head, &edit));
   edit.finish();
-  const txn::BranchPtr branch =
-      make(view.branch, view.entities[0].key, source.get(), record.timestamp, parameters.timestamp);
+  const auto id = static_cast<uint32_t>(view.branch);
+  const txn::BranchPtr branch = make(id, parameters.name, source.get(), record.timestamp, parameters.timestamp);
   begin_head(branch.get(), head, stamp);
   source->exclusive_since = stamp.commit;
   insert(branch);
-  next_id_ = std::max(next_id_, view.branch + 1);
+  next_id_ = std::max(next_id_, id + 1);
   return Status::ok();
 }
 

@@ -57,7 +57,7 @@ class Catalogue {
   // A branch record (create, fork, delete), after engine.replay_stamp.
   Status replay(const storage::LogRecord& record, const storage::RecordView& view);
   // The branch that a commit record names.
-  Result<txn::BranchPtr> find_id(uint32_t id) const;
+  Result<txn::BranchPtr> find_id(uint64_t id) const;
 
  private:
   Result<txn::CommitLock> take_lock(bool may_wait);

@@ -9,21 +9,15 @@ std::string encode_fork(const ForkParameters& parameters) {
   std::string bytes;
   base::put_u32(bytes, parameters.source);
   base::put_u64(bytes, parameters.timestamp);
+  bytes += parameters.name;
   return bytes;
 }
 
 bool decode_fork(std::string_view bytes, ForkParameters* parameters) {
   base::Reader reader(bytes);
-  return reader.read_u32(parameters->source) && reader.read_u64(parameters->timestamp) && reader.done();
-}
-
-void add_parameter(storage::RecordBuilder* record, std::string_view name, std::string_view value, uint64_t timestamp) {
-  storage::NewEntity entity;
-  entity.key = name;
-  entity.value = value;
-  entity.version = 1;
-  entity.timestamp = timestamp;
-  record->add_entity(entity);
+  if (!reader.read_u32(parameters->source) || !reader.read_u64(parameters->timestamp)) return false;
+  parameters->name.assign(reader.position(), reader.remaining());
+  return true;
 }
 
 Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
@@ -64,7 +58,7 @@ Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_
 
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp) {
   for (const RowOverride& change : overrides) {
-    storage::NewEntity entity;
+    storage::Entity entity;
     entity.key = change.key;
     entity.value = change.row;
     entity.tombstone = change.row.empty();
@@ -74,12 +68,14 @@ void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides
   }
 }
 
-RowOverrides overrides_of(const storage::RecordView& view) {
+Result<RowOverrides> overrides_of(storage::LogPosition position, const storage::RecordView& view, uint64_t seed) {
   RowOverrides overrides;
-  for (size_t i = 1; i < view.entities.size(); ++i) {
-    overrides.push_back({std::string(view.entities[i].key), std::string(view.entities[i].value)});
+  storage::EntityReader reader(position, view, seed);
+  while (true) {
+    STRATA_ASSIGN(const bool more, reader.next());
+    if (!more) return overrides;
+    overrides.push_back({std::string(reader.entity().key()), std::string(reader.entity().value())});
   }
-  return overrides;
 }
 
 Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit) {

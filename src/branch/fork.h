@@ -17,15 +17,14 @@
 
 namespace strata::branch {
 
+// The payload of a fork record. ON DISK: source u32 | timestamp u64 | name.
 struct ForkParameters {
   uint32_t source = 0;     // id of the branch forked
   uint64_t timestamp = 0;  // the state forked from
+  std::string name;
 };
 std::string encode_fork(const ForkParameters& parameters);
 bool decode_fork(std::string_view bytes, ForkParameters* parameters);
-
-// A branch record's first entity: its name, and what else it has to say.
-void add_parameter(storage::RecordBuilder* record, std::string_view name, std::string_view value, uint64_t timestamp);
 
 // A key's row as it was; an empty row: the key did not exist.
 struct RowOverride {
@@ -39,7 +38,7 @@ Status check_kept(const txn::BranchState& branch, uint64_t as_of);
 // The rows that differ at `as_of` from those of `head`.
 Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides);
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp);
-RowOverrides overrides_of(const storage::RecordView& view);
+Result<RowOverrides> overrides_of(storage::LogPosition position, const storage::RecordView& view, uint64_t seed);
 Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit);
 
 // The head of a branch just made by the record `stamp`, on the trees of `from`.

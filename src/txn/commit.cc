@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "storage/log_format.h"
 #include "txn/engine.h"
 #include "txn/validate.h"
 
@@ -11,6 +10,8 @@ namespace {
 
 // A transaction that read much is checked before the lock is taken; under it only what came since is checked again.
 constexpr size_t kReadsCheckedUnderLock = 64;
+// Payload of a commit record that has a message, which may be empty. ON DISK: never change.
+constexpr std::string_view kHasMessage = "m";
 
 bool reads_much(const CommitRequest& request) {
   return request.reads != nullptr &&
@@ -105,8 +106,11 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
 Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
   BranchState& branch = *request.branch;
   Stamp stamp = given;
+  const auto effects = static_cast<uint64_t>(
+      std::count_if(plan_.begin(), plan_.end(), [](const PlannedWrite& planned) { return !planned.skipped; }));
   const auto build = [&] {
-    record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, request.message);
+    record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, effects,
+                  request.message.value_or(std::string_view()), request.message ? kHasMessage : std::string_view());
     for (PlannedWrite& planned : plan_) {
       if (!planned.skipped) add_to_record(&planned, stamp.timestamp, log_->unit_start(), &record_);
     }
@@ -128,14 +132,13 @@ Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
     return prepared;
   }
   stamp.position = log_->end();
-  const storage::LogPosition body_position = stamp.position + storage::kRecordHeaderBytes;
 
   Head head = branch.tip;
   tree::Edit edit = forest_.edit(stamp.commit);
   for (const PlannedWrite& planned : plan_) {
     if (planned.skipped) continue;
-    STRATA_TRY(apply_write(planned, stamp.timestamp, body_position + planned.entity_offset, branch.exclusive_since, &head,
-                           &edit));
+    const storage::LogPosition at = storage::entity_position(stamp.position, planned.entity_offset);
+    STRATA_TRY(apply_write(planned, stamp.timestamp, at, branch.exclusive_since, &head, &edit));
   }
   const auto position = log_->append(stamp.commit, stamp.timestamp, body);
   if (!position) {
@@ -165,22 +168,25 @@ void Engine::replay_stamp(const storage::LogRecord& record) {
 
 Status Engine::replay_commit(const storage::LogRecord& record, const storage::RecordView& view, BranchState& branch) {
   const tree::ReadGuard guard(forest_);
-  const storage::LogPosition body_position = record.position + storage::kRecordHeaderBytes;
   Head head = branch.tip;
   tree::Edit edit = forest_.edit(record.commit);
-  for (const storage::EntityView& entity : view.entities) {
+  storage::EntityReader reader(record.position, view, seed_);
+  while (true) {
+    STRATA_ASSIGN(const bool more, reader.next());
+    if (!more) break;
+    const storage::EntityView& entity = reader.entity();
     Write write;
-    write.key = entity.key;
-    write.value = entity.value;
-    write.tombstone = entity.tombstone;
+    write.key = entity.key();
+    write.value = entity.value();
+    write.tombstone = entity.tombstone();
     PlannedWrite planned;
     STRATA_TRY(plan_write(forest_, head, write, 0, &planned));
     if (planned.skipped) {
       return Status::error(Code::kCorruption, "a record of the log erases a key that is not there");
     }
-    planned.version = entity.version;
-    planned.counts_on = (planned.had_present || planned.had_deleted) && planned.old.version + 1 == entity.version;
-    STRATA_TRY(apply_write(planned, entity.timestamp, body_position + entity.offset, branch.exclusive_since, &head, &edit));
+    planned.version = entity.version();
+    planned.counts_on = (planned.had_present || planned.had_deleted) && planned.old.version + 1 == entity.version();
+    STRATA_TRY(apply_write(planned, entity.timestamp(), reader.position(), branch.exclusive_since, &head, &edit));
   }
   head.commit = record.commit;
   head.timestamp = record.timestamp;

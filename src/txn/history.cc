@@ -19,11 +19,16 @@ namespace {
 
 VersionedValue version_of(const storage::EntityView& entity) {
   VersionedValue version;
-  version.value = entity.value;
-  version.version = entity.version;
-  version.timestamp = entity.timestamp;
-  version.deleted = entity.tombstone;
+  version.value = entity.value();
+  version.version = entity.version();
+  version.timestamp = entity.timestamp();
+  version.deleted = entity.tombstone();
   return version;
+}
+
+// The version before; 0: there is none.
+LogPosition previous_of(const storage::EntityView& entity) {
+  return entity.pointer_count() > 0 ? entity.pointer(0) : 0;
 }
 
 }  // namespace
@@ -31,7 +36,7 @@ VersionedValue version_of(const storage::EntityView& entity) {
 History::History(Engine& engine) : engine_(engine), window_(engine.log(), engine.seed()) {}
 
 Status History::read(LogPosition position, storage::EntityView* entity) {
-  const Status status = window_.read(position, entity);
+  const Status status = window_.read_entity(position, entity);
   if (status.is_ok() || position >= engine_.log().begin()) return status;
   return Status::error(Code::kHistoryTrimmed, "the history that was being read was removed meanwhile",
                        "read again; time_range() tells the oldest readable time");
@@ -62,8 +67,8 @@ Result<std::string_view> History::evacuated_value(LogPosition position) {
 Result<std::string_view> History::value_at(LogPosition position) {
   if (position < engine_.log().begin()) return evacuated_value(position);
   storage::EntityView entity;
-  const Status status = window_.read(position, &entity);
-  if (status.is_ok()) return entity.value;
+  const Status status = window_.read_entity(position, &entity);
+  if (status.is_ok()) return entity.value();
   if (position < engine_.log().begin()) return evacuated_value(position);  // dropped while it was being read
   return status;
 }
@@ -74,15 +79,16 @@ Result<std::string_view> History::value_of(const RowView& row) {
 }
 
 Status History::before_image(const storage::EntityView& entity, Step* step) const {
-  if (!entity.before) {
+  if (!entity.before()) {
     return Status::error(Code::kCorruption, "a version of a key is missing in the log", "verify() lists all damage");
   }
-  step->version.value = entity.before->value;
-  step->version.version = entity.before->version;
-  step->version.timestamp = entity.before->timestamp;
-  step->version.deleted = entity.before->tombstone;
-  step->large_elsewhere = entity.before->large;
-  step->position = entity.before->position;
+  const storage::BeforeImage& before = *entity.before();
+  step->version.value = before.value;
+  step->version.version = before.version;
+  step->version.timestamp = before.timestamp;
+  step->version.deleted = before.tombstone;
+  step->large_elsewhere = before.large;
+  step->position = before.position;
   return Status::ok();
 }
 
@@ -115,11 +121,11 @@ Result<std::optional<History::Step>> History::descend(const RowView& row, uint64
   while (true) {
     STRATA_TRY(read(next, &entity));
     step.position = next;
-    if (entity.timestamp <= timestamp) {
+    if (entity.timestamp() <= timestamp) {
       step.version = version_of(entity);
       return std::optional<Step>(step);
     }
-    level = entity.pointer_count;
+    level = entity.pointer_count();
     while (level > 0 && entity.pointer(level - 1) < floor) --level;
     if (level > 0) {
       if (entity.pointer(level - 1) >= next) {
@@ -128,7 +134,7 @@ Result<std::optional<History::Step>> History::descend(const RowView& row, uint64
       next = entity.pointer(level - 1);
       continue;
     }
-    const LogPosition previous = entity.pointer(0);
+    const LogPosition previous = previous_of(entity);
     if (previous == 0) return std::optional<Step>();
     if (previous >= begin) {
       if (previous >= next) return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
@@ -175,7 +181,7 @@ Status History::walk(const RowView& row, uint64_t timestamp, uint64_t cut, const
   LogPosition at = row.position();
   STRATA_TRY(read(at, &entity));
   while (true) {
-    const LogPosition previous = entity.pointer(0);
+    const LogPosition previous = previous_of(entity);
     if (previous == 0 || replaced_at <= cut) return Status::ok();
     if (previous < begin) {
       Step step;
@@ -224,11 +230,11 @@ Result<bool> History::row_at(const RowView& row, uint64_t timestamp, std::string
   while (filled < levels && at >= begin) {
     STRATA_TRY(read(at, &entity));
     // Its highest pointer leads to the newest older record of that level or above.
-    const unsigned top = entity.pointer_count;
+    const unsigned top = entity.pointer_count();
     if (top == 0 || entity.pointer(top - 1) < begin) break;
     at = entity.pointer(top - 1);
     STRATA_TRY(read(at, &entity));
-    for (; filled < std::min(pointer_count(entity.version), levels); ++filled) anchors[filled] = at;
+    for (; filled < std::min(pointer_count(entity.version()), levels); ++filled) anchors[filled] = at;
   }
   char row_bytes[kMaxRowBytes];
   bytes->assign(row_bytes, encode_row(change, anchors, row_bytes));

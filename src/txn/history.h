@@ -10,7 +10,7 @@
 
 #include "strata/session.h"
 #include "strata/status.h"
-#include "storage/commit_record.h"
+#include "storage/log_window.h"
 #include "txn/engine.h"
 #include "txn/row.h"
 

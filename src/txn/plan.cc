@@ -29,7 +29,7 @@ void add_to_record(PlannedWrite* planned, uint64_t timestamp, storage::LogPositi
   STRATA_ASSERT(!planned->skipped);
   storage::LogPosition pointers[kMaxAnchors];
   storage::BeforeImage before;
-  storage::NewEntity entity;
+  storage::Entity entity;
   entity.key = planned->key;
   entity.value = planned->value;
   entity.tombstone = planned->tombstone;
@@ -46,6 +46,8 @@ void add_to_record(PlannedWrite* planned, uint64_t timestamp, storage::LogPositi
       before.timestamp = old.timestamp;
       before.version = old.version;
       before.position = old.position();
+      before.large_position = old.position();
+      before.large_bytes = old.large_bytes;
       before.value = old.value;
       entity.before = &before;
     }
