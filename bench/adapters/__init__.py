@@ -1,0 +1,1 @@
+"""One module a measured system, all with the interface of `adapters.base`."""

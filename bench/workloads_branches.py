@@ -1,0 +1,117 @@
+"""Forks: what one costs, and what reading through many costs."""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+from time import perf_counter_ns
+from typing import Any
+
+import data
+import disk
+from context import Context, Row, Target, Workload
+from stats import percentile
+from timing import batch_times, no_garbage_collection
+
+CHANGED = 10
+DEPTH = 100
+SIZES = {"1k": 1_000, "10k": 10_000, "100k": 100_000, "1M": 1_000_000}
+
+
+def fork_repeatedly(store: Any, name: str, limit: int, pairs: list[Any]) -> list[int]:
+    """Times of forks of the default branch, 10 of the pairs written before each (none when there are no pairs)."""
+    times: list[int] = []
+    spent = 0
+    while len(times) < limit and (spent < 2e9 or len(times) < 3):
+        if pairs:
+            first = len(times) * CHANGED % len(pairs)
+            store.transaction(pairs[first : first + CHANGED])
+        start = perf_counter_ns()
+        store.fork("default", f"{name}{len(times)}")
+        times.append(perf_counter_ns() - start)
+        spent += times[-1]
+    return times
+
+
+def fork_time(ctx: Context, keys: int) -> dict[str, float]:
+    path = ctx.folder()
+    limit = 50 if ctx.quick else 200
+    store = ctx.loaded(keys, path=path)
+    with no_garbage_collection():
+        times = fork_repeatedly(store, "changed", limit, data.records(data.shuffled_keys(keys)))
+    store.close()
+    before = disk.allocated_bytes(path)
+    store = ctx.open(path, "buffered")
+    forks = len(fork_repeatedly(store, "same", limit, []))
+    store.close()
+    return {
+        "p50_us": percentile(times, 50) / 1e3,
+        "p99_us": percentile(times, 99) / 1e3,
+        "forks": len(times),
+        "disk_kb": (disk.allocated_bytes(path) - before) / forks / 1e3,
+    }
+
+
+def fork_depth(ctx: Context, keys: int) -> dict[str, float]:
+    """Random gets on the first branch and on one 100 forks below it, in turn."""
+    store = ctx.loaded(keys)
+    pairs = data.records(data.shuffled_keys(keys))
+    source = "default"
+    for level in range(DEPTH):
+        store.fork(source, f"level{level}")
+        source = f"level{level}"
+        store.use(source)
+        first = level * CHANGED % keys
+        store.transaction(pairs[first : first + CHANGED])
+    wanted = data.shuffled_keys(keys)[:10_000]
+    means: dict[str, list[float]] = {"default": [], source: []}
+    with no_garbage_collection():
+        for _ in range(5):
+            for branch, times in means.items():
+                store.use(branch)
+                get: Any = store.get
+                batch_times(get, wanted[:1000], batch=1000)
+                times.extend(batch_times(get, wanted, batch=1000, budget_s=1)[0])
+    store.close()
+    shallow, deep = (statistics.median(times) / 1e3 for times in means.values())
+    return {"depth0_us": shallow, "depth100_us": deep, "ratio": deep / shallow}
+
+
+def fork_workload(label: str, keys: int) -> Workload:
+    return Workload(
+        f"fork_{label}",
+        [
+            Row(f"fork of {label} keys", "p50_us", "µs", target=Target("≤ 30 µs", absolute=30.0)),
+            Row(f"disk of a fork of {label} keys", "disk_kb", "KB", target=Target("≤ 4 KB", absolute=4.0)),
+        ],
+        partial(fork_time, keys=keys),
+        "buffered",
+        note="10 keys changed before each timed fork; disk after a second series of forks without changes, closed",
+        quick=keys <= 10_000,
+        rounds=1,
+        needs=("fork",),
+    )
+
+
+def depth_workload(label: str, keys: int) -> Workload:
+    return Workload(
+        f"depth_{label}",
+        [
+            Row(f"get at fork depth 100 of {label} keys", "depth100_us", "µs"),
+            Row(f"the same against depth 0, {label} keys", "ratio", "x", target=Target("≤ 1.1 x", absolute=1.1)),
+        ],
+        partial(fork_depth, keys=keys),
+        "buffered",
+        note="10 keys changed at each level",
+        quick=keys <= 10_000,
+        rounds=1,
+        needs=("fork",),
+        # 100 forks of 100k keys take the older engine more than a minute.
+        only=() if keys <= 10_000 else ("strata",),
+    )
+
+
+WORKLOADS = [
+    *(fork_workload(label, keys) for label, keys in SIZES.items()),
+    *(depth_workload(label, keys) for label, keys in SIZES.items()),
+]
