@@ -224,4 +224,32 @@ CrashImage CrashPlayer::image(Loss loss, uint64_t seed) const {
   return image;
 }
 
+uint64_t for_each_crash(const CrashFileSystem& system, Random& random, double images_per_point,
+                        const std::function<bool(const Crash&)>& check) {
+  CrashPlayer player(system);
+  uint64_t images = 0;
+  double owed = 0;
+  for (uint64_t point = 0; point <= player.last(); ++point) {
+    player.advance_to(point);
+    owed += images_per_point;
+    const bool settled = player.pending() == 0;
+    for (; owed >= 1; owed -= 1) {
+      Crash crash;
+      crash.point = point;
+      crash.loss = settled ? Loss::kNothing : kAllLosses[random.below(std::size(kAllLosses))];
+      crash.returned = crash.loss == Loss::kTornLast && point > 0 ? point - 1 : point;
+      crash.seed = random.next();
+      crash.image = player.image(crash.loss, crash.seed);
+      const CrashEvent* event = player.previous_event();
+      crash.what = "crash at " + std::to_string(point) + " of " + std::to_string(player.last()) + ", loss " +
+                   std::string(loss_name(crash.loss)) + " seed " + std::to_string(crash.seed) + ", after " +
+                   (event == nullptr ? "nothing" : describe(*event));
+      ++images;
+      if (!check(crash)) return images;
+      if (settled) owed = std::min(owed, 1.0);
+    }
+  }
+  return images;
+}
+
 }  // namespace strata::testing

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -72,5 +73,19 @@ class CrashPlayer {
   Names names_;
   std::vector<const CrashEvent*> pending_names_;
 };
+
+struct Crash {
+  uint64_t point = 0;
+  uint64_t returned = 0;  // the calls up to this position had returned: what they promised counts
+  Loss loss = Loss::kNothing;
+  uint64_t seed = 0;
+  CrashImage image;
+  std::string what;  // for messages: all of the above and the last event
+};
+
+// Builds images over the whole record, so many at each crash point on average (one where nothing is pending), and hands
+// them to `check`, which returns false to stop. Returns the number of images.
+uint64_t for_each_crash(const CrashFileSystem& system, Random& random, double images_per_point,
+                        const std::function<bool(const Crash&)>& check);
 
 }  // namespace strata::testing

@@ -1,0 +1,147 @@
+#include "testing/model_db.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace strata::testing {
+
+const ModelVersion* ModelBranch::at_moment(const ModelChain& chain, ModelMoment at) {
+  for (auto version = chain.rbegin(); version != chain.rend(); ++version) {
+    if (!at.has_value() || version->timestamp <= *at) return &*version;
+  }
+  return nullptr;
+}
+
+ModelChain ModelBranch::kept(const ModelChain& chain) const {
+  ModelChain kept;
+  for (size_t i = 0; i < chain.size(); ++i) {
+    const bool replaced = i + 1 < chain.size() && chain[i + 1].timestamp <= trimmed_before;
+    const bool forgotten = !chain[i].value.has_value() && chain[i].timestamp <= trimmed_before;
+    if (!replaced && !forgotten) kept.push_back(chain[i]);
+  }
+  return kept;
+}
+
+void ModelBranch::cut(std::map<Name, ModelChain>& chains, uint64_t at) {
+  for (auto entry = chains.begin(); entry != chains.end();) {
+    std::erase_if(entry->second, [&](const ModelVersion& version) { return version.timestamp > at; });
+    entry = entry->second.empty() ? chains.erase(entry) : std::next(entry);
+  }
+}
+
+const ModelVersion* ModelBranch::find(const std::string& space, const std::string& key, ModelMoment at) const {
+  const auto chain = keys_.find({space, key});
+  return chain == keys_.end() ? nullptr : at_moment(chain->second, at);
+}
+
+const ModelVersion* ModelBranch::get(const std::string& space, const std::string& key, ModelMoment at) const {
+  const ModelVersion* version = find(space, key, at);
+  return version != nullptr && version->value.has_value() ? version : nullptr;
+}
+
+std::vector<std::pair<std::string, const ModelVersion*>> ModelBranch::scan(const std::string& space,
+                                                                           std::string_view prefix,
+                                                                           ModelMoment at) const {
+  std::vector<std::pair<std::string, const ModelVersion*>> rows;
+  for (const auto& [name, chain] : keys_) {
+    if (name.first != space || name.second.compare(0, prefix.size(), prefix) != 0) continue;
+    const ModelVersion* version = at_moment(chain, at);
+    if (version != nullptr && version->value.has_value()) rows.emplace_back(name.second, version);
+  }
+  return rows;
+}
+
+std::vector<ModelVersion> ModelBranch::history(const std::string& space, const std::string& key, ModelMoment at) const {
+  const auto chain = keys_.find({space, key});
+  if (chain == keys_.end()) return {};
+  std::vector<ModelVersion> versions = kept(chain->second);
+  if (at.has_value()) std::erase_if(versions, [&](const ModelVersion& version) { return version.timestamp > *at; });
+  std::reverse(versions.begin(), versions.end());
+  return versions;
+}
+
+std::vector<std::string> ModelBranch::keys_ever(const std::string& space) const {
+  std::vector<std::string> keys;
+  for (const auto& [name, chain] : keys_) {
+    if (name.first == space) keys.push_back(name.second);
+  }
+  return keys;
+}
+
+std::vector<std::string> ModelBranch::spaces(ModelMoment at) const {
+  std::vector<std::string> names = {"default"};
+  for (const auto& [name, chain] : spaces_) {
+    const ModelVersion* version = at_moment(chain, at);
+    if (version != nullptr && version->value.has_value()) names.push_back(name.first);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+uint64_t ModelBranch::key_count() const {
+  return static_cast<uint64_t>(std::count_if(keys_.begin(), keys_.end(),
+                                             [](const auto& entry) { return entry.second.back().value.has_value(); }));
+}
+
+std::vector<ModelWrite> ModelDb::effective(const std::string& name, const std::vector<ModelWrite>& writes) const {
+  std::map<ModelBranch::Name, ModelWrite> last;
+  for (const ModelWrite& write : writes) last[{write.space, write.key}] = write;
+  std::vector<ModelWrite> changes;
+  for (const auto& [where, write] : last) {
+    if (write.value.has_value() || branch(name).get(write.space, write.key, {}) != nullptr) changes.push_back(write);
+  }
+  return changes;
+}
+
+void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writes, uint64_t timestamp) {
+  ModelBranch& target = branches_.at(name);
+  const auto add = [&](ModelChain& chain, std::optional<std::string> value) {
+    STRATA_CHECK(chain.empty() || chain.back().timestamp < timestamp);
+    const ModelChain kept = target.kept(chain);
+    chain.push_back({timestamp, kept.empty() ? 1 : kept.back().version + 1, std::move(value)});
+  };
+  for (const ModelWrite& change : effective(name, writes)) {
+    add(target.keys_[{change.space, change.key}], change.value);
+    if (change.space == "default" || !change.value.has_value()) continue;
+    ModelChain& space = target.spaces_[{change.space, ""}];
+    const bool there = !space.empty() && space.back().value.has_value();
+    if (!there) add(space, "");
+  }
+  ++target.commits;
+}
+
+void ModelDb::remove_space(const std::string& name, const std::string& space, uint64_t timestamp) {
+  ModelBranch& target = branches_.at(name);
+  std::vector<ModelWrite> writes;
+  for (const auto& [key, version] : target.scan(space, "", {})) writes.push_back({space, key, std::nullopt});
+  write(name, writes, timestamp);
+  ModelChain& chain = target.spaces_.at({space, ""});
+  chain.push_back({timestamp, chain.back().version + 1, std::nullopt});
+}
+
+void ModelDb::create_branch(const std::string& name, uint64_t timestamp) {
+  STRATA_CHECK(branches_.count(name) == 0);
+  branches_[name].created_at = timestamp;
+}
+
+void ModelDb::fork(const std::string& source, const std::string& destination, ModelMoment as_of, uint64_t timestamp) {
+  STRATA_CHECK(branches_.count(destination) == 0);
+  const ModelBranch& origin = branches_.at(source);
+  ModelBranch fork = origin;
+  fork.created_at = timestamp;
+  fork.commits = 0;
+  fork.parent = source;
+  fork.fork_timestamp = as_of.value_or(timestamp);
+  if (as_of.has_value()) {
+    ModelBranch::cut(fork.keys_, *as_of);
+    ModelBranch::cut(fork.spaces_, *as_of);
+  }
+  branches_[destination] = std::move(fork);
+}
+
+void ModelDb::trim(uint64_t cut) {
+  for (auto& [name, branch] : branches_) branch.trimmed_before = std::max(branch.trimmed_before, cut);
+}
+
+}  // namespace strata::testing

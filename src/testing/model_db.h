@@ -1,0 +1,93 @@
+// The oracle: a database as plain maps. Everything that the engine answers about keys, branches, versions and moments
+// can be read off here, slowly and obviously.
+//
+// Timestamps are the engine's: the caller passes what the engine answered. All other numbers are computed.
+// Thread safety: none. Ownership: a value; copies are independent.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace strata::testing {
+
+struct ModelVersion {
+  uint64_t timestamp = 0;
+  uint64_t version = 0;
+  std::optional<std::string> value;  // nothing: deleted
+  bool operator==(const ModelVersion&) const = default;
+};
+using ModelChain = std::vector<ModelVersion>;  // oldest first
+
+struct ModelWrite {
+  std::string space;
+  std::string key;
+  std::optional<std::string> value;  // nothing: delete
+};
+
+using ModelMoment = std::optional<uint64_t>;  // nothing: the present
+
+class ModelBranch {
+ public:
+  uint64_t created_at = 0;
+  uint64_t commits = 0;
+  uint64_t trimmed_before = 0;  // moments before it are no longer answered
+  std::optional<std::string> parent;
+  std::optional<uint64_t> fork_timestamp;
+
+  // The version that is current at that moment, deleted or not; null if there is none.
+  const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at) const;
+  // As find, but a deleted one is none.
+  const ModelVersion* get(const std::string& space, const std::string& key, ModelMoment at) const;
+  // Living keys with a prefix, in order.
+  std::vector<std::pair<std::string, const ModelVersion*>> scan(const std::string& space, std::string_view prefix,
+                                                                ModelMoment at) const;
+  // Newest first: the kept versions up to that moment. Empty if there is none.
+  std::vector<ModelVersion> history(const std::string& space, const std::string& key, ModelMoment at) const;
+  // Every key of the space that ever had a version, in order.
+  std::vector<std::string> keys_ever(const std::string& space) const;
+  std::vector<std::string> spaces(ModelMoment at) const;
+  uint64_t key_count() const;
+
+ private:
+  friend class ModelDb;
+  using Name = std::pair<std::string, std::string>;  // space, key
+
+  static const ModelVersion* at_moment(const ModelChain& chain, ModelMoment at);
+  // Without what retention removed.
+  ModelChain kept(const ModelChain& chain) const;
+  static void cut(std::map<Name, ModelChain>& chains, uint64_t at);
+
+  std::map<Name, ModelChain> keys_;
+  std::map<Name, ModelChain> spaces_;  // name and "": a value stands for "is there"
+};
+
+class ModelDb {
+ public:
+  ModelDb() { branches_["default"]; }
+
+  const std::map<std::string, ModelBranch>& branches() const { return branches_; }
+  // REQUIRES: there is one.
+  const ModelBranch& branch(const std::string& name) const { return branches_.at(name); }
+
+  // What a commit of these writes changes: the last write to a key counts, and deleting what is not there is none.
+  std::vector<ModelWrite> effective(const std::string& branch, const std::vector<ModelWrite>& writes) const;
+  // One commit. REQUIRES: the timestamp is later than all before.
+  void write(const std::string& branch, const std::vector<ModelWrite>& writes, uint64_t timestamp);
+  // Everything in the space, and the space.
+  void remove_space(const std::string& branch, const std::string& space, uint64_t timestamp);
+  void create_branch(const std::string& name, uint64_t timestamp);
+  void fork(const std::string& source, const std::string& destination, ModelMoment as_of, uint64_t timestamp);
+  void remove_branch(const std::string& name) { branches_.erase(name); }
+  // Retention on all branches: moments before `cut` are gone, and all versions that only they could see.
+  void trim(uint64_t cut);
+
+ private:
+  std::map<std::string, ModelBranch> branches_;
+};
+
+}  // namespace strata::testing

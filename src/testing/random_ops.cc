@@ -1,0 +1,121 @@
+#include "testing/random_ops.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "strata/value.h"
+
+namespace strata::testing {
+
+using Kind = RandomOp::Kind;
+
+std::string describe(const RandomOp& op) {
+  static constexpr const char* kNames[] = {"put",          "erase",   "put_batch", "transaction", "rollback",
+                                           "remove_space", "create",  "fork",      "remove",      "flush",
+                                           "checkpoint",   "compact", "reopen"};
+  std::string text = std::string(kNames[static_cast<size_t>(op.kind)]) + " " + op.branch;
+  if (!op.source.empty()) text += " from " + op.source;
+  if (!op.space.empty()) text += " space " + op.space;
+  if (op.as_of.has_value()) text += " as of " + std::to_string(*op.as_of);
+  for (const ModelWrite& write : op.writes) {
+    text += "\n    " + write.space + "/" + write.key.substr(0, 24);
+    text += write.value.has_value() ? " = " + std::to_string(write.value->size()) + " bytes" : " erased";
+  }
+  return text;
+}
+
+std::string RandomOps::any_branch(const ModelDb& state) {
+  auto branch = state.branches().begin();
+  std::advance(branch, random_.below(state.branches().size()));
+  return branch->first;
+}
+
+std::string RandomOps::any_space() {
+  static constexpr const char* kSpaces[] = {"default", "default", "notes", "a"};
+  return kSpaces[random_.below(std::size(kSpaces))];
+}
+
+std::string RandomOps::any_key() {
+  // Squared, so that some keys have long histories.
+  const uint64_t wide = random_.below(options_.keys * options_.keys);
+  uint64_t number = 0;
+  while ((number + 1) * (number + 1) <= wide) ++number;
+  std::string key = "key/" + std::to_string(options_.keys - 1 - number);
+  if (number % 7 == 3) key += "/" + std::string(number * 8, 'p');
+  return key;
+}
+
+std::string RandomOps::any_value() {
+  uint64_t bytes = random_.below(48);
+  if (random_.one_in(8)) bytes = random_.below(1500);
+  if (random_.one_in(24)) bytes = random_.below(options_.largest_value);
+  std::string text = "value " + std::to_string(++written_) + " ";
+  while (text.size() < bytes) text.push_back(static_cast<char>('a' + random_.below(26)));
+  ValueWriter writer;
+  STRATA_CHECK(writer.string(text));
+  return std::string(writer.result());
+}
+
+ModelWrite RandomOps::any_write(uint64_t percent_erased) {
+  ModelWrite write{any_space(), any_key(), std::nullopt};
+  if (!random_.percent(percent_erased)) write.value = any_value();
+  return write;
+}
+
+void RandomOps::branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op) {
+  const std::string name = "branch-" + std::to_string(random_.below(options_.branches));
+  op->branch = name;
+  if (state.branches().count(name) != 0) {
+    op->kind = Kind::kRemoveBranch;
+    return;
+  }
+  if (random_.one_in(4)) {
+    op->kind = Kind::kCreateBranch;
+    return;
+  }
+  op->kind = Kind::kFork;
+  op->source = any_branch(state);
+  if (!moments.empty() && random_.one_in(3)) {
+    op->as_of = random_.pick(moments);
+    if (*op->as_of < state.branch(op->source).trimmed_before) op->as_of.reset();
+  }
+}
+
+RandomOp RandomOps::next(const ModelDb& state, const std::vector<uint64_t>& moments) {
+  RandomOp op;
+  const uint64_t dice = random_.below(100);
+  if (options_.maintenance && dice < 12) {
+    static constexpr Kind kMaintenance[] = {Kind::kFlush,      Kind::kFlush,   Kind::kCheckpoint,
+                                            Kind::kCheckpoint, Kind::kCompact, Kind::kReopen};
+    op.kind = kMaintenance[random_.below(std::size(kMaintenance))];
+    return op;
+  }
+  if (options_.branch_ops && dice < 24) {
+    branch_op(state, moments, &op);
+    return op;
+  }
+  op.branch = any_branch(state);
+  if (dice < 26) {
+    const std::vector<std::string> spaces = state.branch(op.branch).spaces({});
+    op.space = spaces[random_.below(spaces.size())];
+    if (op.space != "default") {
+      op.kind = Kind::kRemoveSpace;
+      return op;
+    }
+    op.space.clear();
+  }
+  if (dice < 70) {
+    op.kind = random_.percent(25) ? Kind::kErase : Kind::kPut;
+    op.writes.push_back(any_write(op.kind == Kind::kErase ? 100 : 0));
+    return op;
+  }
+  op.kind = dice < 78 ? Kind::kPutBatch : dice < 95 ? Kind::kTransaction : Kind::kRollback;
+  const uint64_t count = 1 + random_.below(random_.one_in(10) ? 60 : 6);
+  for (uint64_t i = 0; i < count; ++i) op.writes.push_back(any_write(op.kind == Kind::kPutBatch ? 0 : 20));
+  if (op.kind == Kind::kPutBatch) {
+    for (ModelWrite& write : op.writes) write.space = op.writes[0].space;
+  }
+  return op;
+}
+
+}  // namespace strata::testing

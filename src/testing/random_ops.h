@@ -1,0 +1,70 @@
+// Random work for a database: what to do next, chosen so that it is possible in the state that the oracle shows.
+// The same seed gives the same work as long as the same things happened.
+//
+// Thread safety: none. Ownership: a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "testing/model_db.h"
+#include "testing/random.h"
+
+namespace strata::testing {
+
+struct RandomOp {
+  enum class Kind : uint8_t {
+    kPut,           // writes[0]
+    kErase,         // writes[0]
+    kPutBatch,      // writes, all of one space
+    kTransaction,   // writes, committed at once
+    kRollback,      // writes, thrown away
+    kRemoveSpace,   // space
+    kCreateBranch,  // branch
+    kFork,          // branch from source, at as_of
+    kRemoveBranch,  // branch
+    kFlush,
+    kCheckpoint,
+    kCompact,  // keeps all history
+    kReopen,   // close and open again
+  };
+  Kind kind = Kind::kPut;
+  std::string branch = "default";
+  std::string source;
+  std::string space;
+  ModelMoment as_of;
+  std::vector<ModelWrite> writes;
+};
+std::string describe(const RandomOp& op);
+
+struct RandomOptions {
+  uint64_t keys = 40;              // of each space
+  uint64_t branches = 6;           // besides default
+  uint64_t largest_value = 12000;  // bytes, once in a while
+  bool branch_ops = true;
+  bool maintenance = true;  // flush, checkpoint, compact, reopen
+};
+
+class RandomOps {
+ public:
+  RandomOps(uint64_t seed, const RandomOptions& options) : random_(seed), options_(options) {}
+
+  // `moments`: timestamps of past commits, for forks of the past.
+  RandomOp next(const ModelDb& state, const std::vector<uint64_t>& moments);
+  Random& random() { return random_; }
+
+ private:
+  std::string any_branch(const ModelDb& state);
+  std::string any_key();
+  std::string any_value();
+  std::string any_space();
+  ModelWrite any_write(uint64_t percent_erased);
+  void branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op);
+
+  Random random_;
+  RandomOptions options_;
+  uint64_t written_ = 0;
+};
+
+}  // namespace strata::testing
