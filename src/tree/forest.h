@@ -41,6 +41,8 @@ struct Root {
 };
 
 class ForestImpl;
+struct EditState;
+struct EpochSlot;
 
 // While one lives, no node that was reachable when it was made is freed or evicted from under its thread. Cheap
 // (tens of nanoseconds), nests, must be dropped in the thread that made it; for one operation, not for minutes.
@@ -52,8 +54,7 @@ class ReadGuard {
   ReadGuard& operator=(const ReadGuard&) = delete;
 
  private:
-  ForestImpl* impl_;
-  void* slot_;
+  EpochSlot* slot_;
 };
 
 // Keeps the nodes of some roots, as of the commit `stamp`, alive for as long as it lives. Movable; may be dropped in
@@ -130,9 +131,8 @@ class Edit {
 
  private:
   friend class Forest;
-  struct State;
-  explicit Edit(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Edit(std::unique_ptr<EditState> state);
+  std::unique_ptr<EditState> state_;  // null once finished, aborted or moved from
 };
 
 struct ForestStats {

@@ -1,0 +1,314 @@
+#include "tree/node_cache.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace strata::tree {
+namespace {
+
+constexpr std::string_view kNodes = "nodes";  // how messages call the store's file
+
+// A counter with one writer at a time needs no locked instruction.
+void add_to(std::atomic<uint64_t>& counter, uint64_t difference) {
+  counter.store(counter.load(std::memory_order_relaxed) + difference, std::memory_order_relaxed);
+}
+
+Status damaged(storage::NodeId id, std::string_view what) {
+  return Status::corruption(kNodes, storage::page_of(id) * storage::kPageBytes, what);
+}
+
+}  // namespace
+
+NodeCache::NodeCache(storage::NodeStore& store, EpochDomain& epochs, size_t cache_bytes, bool evictable)
+    : store_(store),
+      epochs_(epochs),
+      cache_bytes_(cache_bytes),
+      evictable_(evictable),
+      // Zero pages until used: the array is as large as the greatest file needs.
+      tables_(static_cast<std::atomic<Table*>*>(std::calloc(kMaxPages >> kFrameBits, sizeof(std::atomic<Table*>))),
+              &std::free),
+      magazine_(pool_) {
+  STRATA_CHECK(tables_ != nullptr);
+}
+
+NodeCache::~NodeCache() {
+  for (uint64_t i = 0; i < tables_end_.load(); ++i) delete tables_[i].load();
+}
+
+NodeCache::Table* NodeCache::table_of(uint64_t page) const {
+  STRATA_CHECK(page < kMaxPages);
+  const uint64_t index = page >> kFrameBits;
+  Table* table = tables_[index].load(std::memory_order_acquire);
+  if (table != nullptr) return table;
+  auto made = std::make_unique<Table>();
+  uint64_t end = tables_end_.load();
+  while (end <= index && !tables_end_.compare_exchange_weak(end, index + 1)) {
+  }
+  if (!tables_[index].compare_exchange_strong(table, made.get(), std::memory_order_acq_rel)) return table;
+  return made.release();
+}
+
+void NodeCache::mark_used(uint64_t page, uintptr_t word) const {
+  find_frame(page)->compare_exchange_strong(word, word | kUsed, std::memory_order_acq_rel);
+}
+
+const Node* NodeCache::peek(storage::NodeId id) const {
+  const Frame* frame = find_frame(storage::page_of(id));
+  if (frame == nullptr) return nullptr;
+  const uintptr_t word = frame->load(std::memory_order_acquire);
+  return word == 0 || node_of(word)->id() != id ? nullptr : node_of(word);
+}
+
+bool NodeCache::copy_if_dirty(storage::NodeId id, char* out) const {
+  const EpochGuard guard(epochs_);
+  const Frame* frame = find_frame(storage::page_of(id));
+  const uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
+  if ((word & kDirty) == 0 || node_of(word)->id() != id) return false;
+  std::memcpy(out, node_of(word)->data(), storage::bytes_of(id));
+  return true;
+}
+
+const Node* NodeCache::get_slow(storage::NodeId id, uint64_t birth, int level, Status* status) const {
+  const Frame* frame = find_frame(storage::page_of(id));
+  const uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
+  const Node* node = word == 0 ? nullptr : node_of(word);
+  if (node == nullptr) node = load(id, birth, status);
+  if (node == nullptr) return nullptr;
+  if (node->id() != id || node->birth() != birth) {
+    *status = damaged(id, "a reference to a node that is another one");
+    return nullptr;
+  }
+  if (level >= 0 && node->level() != static_cast<uint32_t>(level)) {
+    *status = damaged(id, "a child of the wrong level");
+    return nullptr;
+  }
+  return node;
+}
+
+const Node* NodeCache::load(storage::NodeId id, uint64_t birth, Status* status) const {
+  const uint64_t page = storage::page_of(id);
+  const uint32_t pages = storage::pages_of(id);
+  if (page == 0 || page >= kMaxPages || pages == 0 || pages > kMaxNodePages) {
+    *status = damaged(id, "node id out of range");
+    return nullptr;
+  }
+  if (!evictable_) {
+    *status = damaged(id, "node missing");
+    return nullptr;
+  }
+  char* bytes = pool_.allocate(pages);
+  *status = store_.read(id, birth, bytes);
+  Node* node = reinterpret_cast<Node*>(bytes);
+  if (status->is_ok()) {
+    if (const char* problem = validate(*node, id)) *status = damaged(id, problem);
+    if (status->is_ok() && node->birth() != birth) *status = damaged(id, "node of another birth");
+  }
+  if (!status->is_ok()) {
+    pool_.free(bytes);
+    return nullptr;
+  }
+  Frame& frame = table_of(page)->frames[page & (kFrames - 1)];
+  uintptr_t expected = 0;
+  if (!frame.compare_exchange_strong(expected, reinterpret_cast<uintptr_t>(node) | kUsed, std::memory_order_acq_rel)) {
+    pool_.free(bytes);  // another thread was faster
+    return node_of(expected);
+  }
+  base::MutexLock lock(mutex_);
+  add_to(loads_, 1);
+  add_to(loaded_bytes_, storage::bytes_of(id));
+  add_to_ring_locked(page);
+  if (resident_bytes() > cache_bytes_) trim_locked();
+  return node;
+}
+
+char* NodeCache::create(uint32_t pages, storage::NodeId* id) {
+  *id = store_.allocate(pages);
+  const uint64_t page = storage::page_of(*id);
+  Table* table = table_of(page);
+  char* bytes = magazine_.allocate(pages);
+  Frame& frame = table->frames[page & (kFrames - 1)];
+  STRATA_ASSERT(frame.load(std::memory_order_relaxed) == 0);
+  frame.store(reinterpret_cast<uintptr_t>(bytes) | kUsed | kDirty, std::memory_order_release);
+  const uint32_t node_bytes = storage::bytes_of(*id);
+  add_to(written_bytes_, node_bytes);
+  set_dirty(page, node_bytes);
+  return bytes;
+}
+
+void NodeCache::set_dirty(uint64_t page, uint32_t bytes) {
+  Table* table = table_of(page);
+  const uint64_t bit = uint64_t{1} << (page % 64);
+  uint64_t& word = table->dirty[(page & (kFrames - 1)) / 64];
+  STRATA_ASSERT((word & bit) == 0);
+  word |= bit;
+  ++table->dirty_count;
+  add_to(dirty_bytes_, bytes);
+}
+
+void NodeCache::clear_dirty(uint64_t page, uint32_t bytes) {
+  Table* table = table_of(page);
+  const uint64_t bit = uint64_t{1} << (page % 64);
+  uint64_t& word = table->dirty[(page & (kFrames - 1)) / 64];
+  STRATA_ASSERT((word & bit) != 0);
+  word &= ~bit;
+  --table->dirty_count;
+  add_to(dirty_bytes_, 0 - uint64_t{bytes});
+}
+
+void NodeCache::drop(storage::NodeId id) {
+  const uint64_t page = storage::page_of(id);
+  Frame* frame = find_frame(page);
+  uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
+  const bool dirty = (word & kDirty) != 0;
+  if (dirty) {  // stays where it is: only this thread changes dirty frames
+    if (block_of(node_of(word))->writing) {
+      deferred_.push_back(id);
+      return;
+    }
+    clear_dirty(page, storage::bytes_of(id));
+    frame->store(0, std::memory_order_release);
+  } else if (word != 0) {
+    word = frame->exchange(0, std::memory_order_acq_rel);
+  }
+  if (word != 0) {
+    magazine_.free(const_cast<char*>(node_of(word)->data()));
+    add_to(written_bytes_, 0 - uint64_t{storage::bytes_of(id)});
+  }
+  store_.release(id, !dirty);
+}
+
+void NodeCache::set_retired(storage::NodeId id, uint64_t stamp) {
+  const Frame* frame = find_frame(storage::page_of(id));
+  const uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
+  if ((word & kDirty) != 0) block_of(node_of(word))->retired = stamp;
+}
+
+std::vector<storage::NodeImage> NodeCache::begin_writing(uint64_t cut) {
+  STRATA_CHECK(!writing_);
+  writing_ = true;
+  std::vector<storage::NodeImage> images;
+  for (uint64_t i = 0; i < tables_end_.load(); ++i) {
+    const Table* table = tables_[i].load(std::memory_order_acquire);
+    if (table == nullptr || table->dirty_count == 0) continue;
+    for (uint64_t w = 0; w < kFrames / 64; ++w) {
+      for (uint64_t bits = table->dirty[w]; bits != 0; bits &= bits - 1) {
+        const uint64_t slot = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+        const Node* node = node_of(table->frames[slot].load(std::memory_order_relaxed));
+        BlockHeader* block = block_of(node);
+        if (node->birth() > cut || (block->retired != 0 && block->retired <= cut)) continue;
+        block->writing = true;
+        images_.push_back(node->id());
+        images.push_back({node->id(), node->data()});
+      }
+    }
+  }
+  return images;
+}
+
+void NodeCache::end_writing(bool success) {
+  STRATA_CHECK(writing_);
+  writing_ = false;
+  for (const storage::NodeId id : images_) {
+    const uint64_t page = storage::page_of(id);
+    Frame& frame = frame_at(page);
+    const uintptr_t word = frame.load(std::memory_order_relaxed);
+    block_of(node_of(word))->writing = false;
+    if (!success) continue;
+    clear_dirty(page, storage::bytes_of(id));
+    frame.store(word & ~kDirty, std::memory_order_release);
+  }
+  if (success && evictable_) {
+    base::MutexLock lock(mutex_);
+    for (const storage::NodeId id : images_) add_to_ring_locked(storage::page_of(id));
+  }
+  images_.clear();
+  for (const storage::NodeId id : deferred_) drop(id);
+  deferred_.clear();
+  trim();
+}
+
+void NodeCache::keep_only(const std::vector<bool>& keep) {
+  STRATA_CHECK(!writing_);
+  for (uint64_t i = 0; i < tables_end_.load(); ++i) {
+    Table* table = tables_[i].load(std::memory_order_acquire);
+    if (table == nullptr) continue;
+    for (uint64_t slot = 0; slot < kFrames; ++slot) {
+      const uint64_t page = i * kFrames + slot;
+      if (page < keep.size() && keep[page]) continue;
+      Frame& frame = table->frames[slot];
+      if (frame.load(std::memory_order_relaxed) == 0) continue;
+      const uintptr_t word = frame.exchange(0, std::memory_order_acq_rel);
+      if (word == 0) continue;
+      const uint32_t bytes = node_of(word)->bytes();
+      if ((word & kDirty) != 0) clear_dirty(page, bytes);
+      magazine_.free(const_cast<char*>(node_of(word)->data()));
+      add_to(written_bytes_, 0 - uint64_t{bytes});
+    }
+  }
+}
+
+void NodeCache::add_to_ring_locked(uint64_t page) const {
+  if (ring_.size() >= ring_limit_) {
+    // Pages that were freed or evicted since, or are listed twice.
+    std::sort(ring_.begin(), ring_.end());
+    ring_.erase(std::unique(ring_.begin(), ring_.end()), ring_.end());
+    std::erase_if(ring_, [this](uint64_t each) {
+      const Frame* frame = find_frame(each);
+      const uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_relaxed);
+      return word == 0 || (word & kDirty) != 0;
+    });
+    ring_limit_ = std::max<size_t>(1024, 2 * ring_.size());
+  }
+  ring_.push_back(page);
+}
+
+void NodeCache::trim() const {
+  if (!evictable_) return;
+  if (resident_bytes() <= cache_bytes_ && evicted_bytes() == 0) return;
+  base::MutexLock lock(mutex_);
+  trim_locked();
+}
+
+void NodeCache::trim_locked() const {
+  free_evicted_locked();
+  // At most twice around: the first time may only take the marks of use away.
+  size_t steps = 2 * ring_.size() + 1;
+  size_t removed = 0;
+  while (resident_bytes() > cache_bytes_ && !ring_.empty() && steps-- > 0) {
+    if (hand_ >= ring_.size()) hand_ = 0;
+    Frame* frame = find_frame(ring_[hand_]);
+    uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
+    const bool stale = word == 0 || (word & kDirty) != 0;
+    if (!stale && (word & kUsed) != 0) {
+      frame->compare_exchange_strong(word, word & ~kUsed, std::memory_order_acq_rel);
+      ++hand_;
+      continue;
+    }
+    if (!stale && !frame->compare_exchange_strong(word, 0, std::memory_order_acq_rel)) continue;
+    ring_[hand_] = ring_.back();
+    ring_.pop_back();
+    if (stale) continue;
+    const Node* node = node_of(word);
+    add_to(loaded_bytes_, 0 - uint64_t{node->bytes()});
+    add_to(evicted_bytes_, node->bytes());
+    evicted_.push_back({const_cast<char*>(node->data()), 0});
+    ++removed;
+  }
+  if (removed == 0) return;
+  add_to(evictions_, removed);
+  const uint64_t epoch = epochs_.advance();
+  for (size_t i = evicted_.size() - removed; i < evicted_.size(); ++i) evicted_[i].epoch = epoch;
+}
+
+void NodeCache::free_evicted_locked() const {
+  if (evicted_.empty()) return;
+  const uint64_t oldest = epochs_.oldest_reader();
+  while (!evicted_.empty() && evicted_.front().epoch < oldest) {
+    char* bytes = evicted_.front().node_bytes;
+    add_to(evicted_bytes_, 0 - uint64_t{reinterpret_cast<const Node*>(bytes)->bytes()});
+    evicted_.pop_front();
+    pool_.free(bytes);
+  }
+}
+
+}  // namespace strata::tree
