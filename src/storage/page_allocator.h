@@ -41,7 +41,7 @@ class PageAllocator {
   uint64_t busy_end();
 
  private:
-  static constexpr size_t kStackPages = 1024;
+  static constexpr size_t kStackPages = 256;
   static constexpr size_t kRefillPages = 16;
   static constexpr size_t kClasses = 18;  // runs of 2^(k-1) to 2^k - 1 pages
 

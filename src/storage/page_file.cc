@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kWriteBytes = 1u << 20;
 constexpr uint64_t kLeastGrowthPages = 16;
 constexpr uint64_t kMostGrowthPages = (64u << 20) / kPageBytes;
-constexpr size_t kGiveBatch = 256;  // extents given back under one hold of the mutex
+constexpr size_t kGiveBatch = 256;  // extents given back under one hold of the lock
 // Marking the pages of both blobs as used splits at most two runs of the page map in three each.
 constexpr uint64_t kMapSlackBytes = 128;
 
@@ -48,7 +48,7 @@ PageFile::PageFile(const PageFileOptions& options, std::unique_ptr<os::File> fil
   kept_runs_ = runs_of(map_.kept);
   PageBitmap busy = map_.used;
   busy.add(map_.kept);
-  base::MutexLock lock(mutex_);
+  PageLockGuard guard(lock_);
   allocator_.reset(kMetaPages, std::move(busy));
   page_limit_ = allocator_.limit();
   node_pages_ = map_.used;
@@ -58,7 +58,7 @@ PageFile::PageFile(const PageFileOptions& options, std::unique_ptr<os::File> fil
 
 NodeId PageFile::allocate(uint32_t pages) {
   STRATA_CHECK(pages > 0 && pages <= 0xffff);
-  base::MutexLock lock(mutex_);
+  PageLockGuard guard(lock_);
   const uint64_t page = allocator_.take(pages);
   if (pages == 1) {
     node_pages_.set(page);
@@ -72,7 +72,7 @@ NodeId PageFile::allocate(uint32_t pages) {
 
 void PageFile::release(NodeId id, bool committed) {
   const Extent extent = extent_of(id);
-  base::MutexLock lock(mutex_);
+  PageLockGuard guard(lock_);
   if (extent.pages == 1) {
     STRATA_CHECK(node_pages_.test(extent.page));
     node_pages_.clear(extent.page);
@@ -89,7 +89,7 @@ void PageFile::release(NodeId id, bool committed) {
 }
 
 uint64_t PageFile::used_pages() const {
-  base::MutexLock lock(mutex_);
+  PageLockGuard guard(lock_);
   return node_page_count_;
 }
 
@@ -139,7 +139,7 @@ Status PageFile::try_commit(std::span<const NodeImage> images, std::string_view 
 std::vector<Extent> PageFile::advance_map(std::span<const NodeImage> sorted) {
   std::vector<Extent> freed;
   {
-    base::MutexLock lock(mutex_);
+    PageLockGuard guard(lock_);
     freed.swap(released_);
 #ifdef STRATA_DEBUG
     for (const NodeImage& image : sorted) STRATA_ASSERT(node_pages_.all(extent_of(image.id)));
@@ -168,7 +168,7 @@ std::string PageFile::place_blobs(MetaPage* meta, std::string_view blob) {
   std::string map_bytes = encode_page_map(map_);
   const uint64_t map_pages = map_bytes.empty() && blob.empty() ? 0 : pages_for(map_bytes.size() + kMapSlackBytes);
   {
-    base::MutexLock lock(mutex_);
+    PageLockGuard guard(lock_);
     if (map_pages > 0) meta->map.page = allocator_.take(map_pages);
     if (!blob.empty()) meta->head.page = allocator_.take(pages_for(blob.size()));
     page_limit_.store(allocator_.limit(), std::memory_order_relaxed);
@@ -222,7 +222,7 @@ void PageFile::publish(const MetaPage& meta, std::string_view blob, std::vector<
   std::vector<Extent> free = std::exchange(kept_runs_, std::move(freed));
   for (size_t i = 0; i < free.size();) {
     const size_t stop = std::min(i + kGiveBatch, free.size());
-    base::MutexLock lock(mutex_);
+    PageLockGuard guard(lock_);
     for (; i < stop; ++i) allocator_.give_in_order(free[i]);
   }
 }
@@ -232,7 +232,7 @@ Status PageFile::trim() {
   STRATA_TRY(failure_);
   uint64_t end = 0;
   {
-    base::MutexLock lock(mutex_);
+    PageLockGuard guard(lock_);
     end = allocator_.busy_end();
   }
   STRATA_CHECK(end >= map_.used.end() && end >= map_.kept.end() && end >= kMetaPages);
@@ -245,7 +245,7 @@ Status PageFile::trim() {
 void PageFile::keep_only(std::span<const NodeId> reachable) {
   PageBitmap nodes;
   for (NodeId id : reachable) nodes.set(extent_of(id));
-  base::MutexLock lock(mutex_);
+  PageLockGuard guard(lock_);
   // A reachable page that was never given out can only be one that a damaged map called free: the next map names it.
   PageBitmap lost = nodes;
   lost.subtract(node_pages_);

@@ -1,6 +1,6 @@
 // The node store on disk: one file of 4 KB pages, written by commits alone.
 //
-// Thread safety: as NodeStore says. Allocation state is behind one mutex held for nanoseconds; the map of pages, the
+// Thread safety: as NodeStore says. Allocation state is behind one lock held for nanoseconds; the map of pages, the
 //   heads and the file's size belong to whoever commits, trims or keeps, one at a time.
 // Ownership: owns its file, borrows the FileSystem.
 // Durability: a commit writes nodes, page map and head to pages that neither head uses, syncs, writes the meta page of
@@ -25,6 +25,7 @@
 #include "storage/node_store.h"
 #include "storage/page_allocator.h"
 #include "storage/page_format.h"
+#include "storage/page_lock.h"
 
 namespace strata::storage {
 
@@ -86,11 +87,11 @@ class PageFile final : public NodeStore {
   std::atomic<uint64_t> file_bytes_;
   std::atomic<uint64_t> page_limit_;
 
-  mutable base::Mutex mutex_;
-  PageAllocator allocator_ GUARDED_BY(mutex_);
-  PageBitmap node_pages_ GUARDED_BY(mutex_);
-  uint64_t node_page_count_ GUARDED_BY(mutex_) = 0;
-  std::vector<Extent> released_ GUARDED_BY(mutex_);  // in use by the newest head; not by the next
+  mutable PageLock lock_;
+  PageAllocator allocator_ GUARDED_BY(lock_);
+  PageBitmap node_pages_ GUARDED_BY(lock_);
+  uint64_t node_page_count_ GUARDED_BY(lock_) = 0;
+  std::vector<Extent> released_ GUARDED_BY(lock_);  // in use by the newest head; not by the next
 };
 
 }  // namespace strata::storage
