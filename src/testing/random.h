@@ -46,7 +46,12 @@ inline uint64_t test_seed(uint64_t otherwise) {
   return seed;
 }
 
-// STRATA_SCALE in percent of the usual work: 100 when it is not set.
-inline uint64_t scaled(uint64_t usual) { return usual * number_from_environment("STRATA_SCALE", 100) / 100; }
+// The usual work multiplied by STRATA_SCALE (1 when it is not set), but never nothing.
+inline uint64_t scaled(uint64_t usual) {
+  const char* text = std::getenv("STRATA_SCALE");
+  const double factor = text == nullptr || *text == '\0' ? 1.0 : std::strtod(text, nullptr);
+  const auto work = static_cast<uint64_t>(static_cast<double>(usual) * factor);
+  return work > 0 ? work : 1;
+}
 
 }  // namespace strata::testing
