@@ -283,7 +283,10 @@ def test_the_same_calls_give_the_same_answers(strata_model, tmp_path, durability
     actions = [read] * 40 + [write] * 40 + [branches] * 12 + [transaction] * 18 + [maintain]
     try:
         while pair.calls < count:
-            rng.choice(actions)(pair, rng, rng.choice(pair.handles))
+            handles = rng.choice(pair.handles)
+            if handles[1].current_branch() not in handles[1].branch_list() and not handles[1].in_transaction():
+                pair.check(handles, "branch_use", "default")
+            rng.choice(actions)(pair, rng, handles)
         for each in pair.handles:
             if each[1].in_transaction():
                 pair.check(each, "commit")
