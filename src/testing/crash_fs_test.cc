@@ -106,6 +106,15 @@ TEST_F(CrashFsTest, LengthMaySurviveWithoutBytes) {
   EXPECT_EQ(outcomes(at_end(), Loss::kLengthOnly, "d/f"), (Set{"abc", std::string(3, '\0')}));
 }
 
+TEST_F(CrashFsTest, NewBlocksMayHoldWhatARemovedFileHeld) {
+  create_durable("d/kept", "public");
+  create_durable("d/old", "secret");
+  ASSERT_TRUE(fs_.remove("d/old").is_ok());
+  const auto file = create_durable("d/f", "a");
+  ASSERT_TRUE(file->write(0, "abc").is_ok());
+  EXPECT_EQ(outcomes(at_end(), Loss::kStaleBlocks, "d/f"), (Set{"abc", "aec"}));
+}
+
 TEST_F(CrashFsTest, TruncateAndReserveNeedASyncToo) {
   const auto file = create_durable("d/f", "hello");
   ASSERT_TRUE(file->truncate(2).is_ok());

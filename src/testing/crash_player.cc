@@ -74,8 +74,8 @@ class Survival {
 }  // namespace
 
 std::string_view loss_name(Loss loss) {
-  static constexpr std::string_view kNames[] = {"nothing",    "torn_last",    "unsynced",   "subset",
-                                                "torn_bytes", "torn_sectors", "length_only"};
+  static constexpr std::string_view kNames[] = {"nothing",    "torn_last",    "unsynced",    "subset",
+                                                "torn_bytes", "torn_sectors", "length_only", "stale_blocks"};
   return kNames[static_cast<size_t>(loss)];
 }
 
@@ -168,7 +168,7 @@ const CrashEvent* CrashPlayer::previous_event() const {
 CrashPlayer::Names CrashPlayer::surviving_names(Loss loss, Random& random) const {
   Names names = names_;
   if (loss == Loss::kUnsynced) return names;
-  const bool all = keeps_written(loss) || loss == Loss::kLengthOnly;
+  const bool all = keeps_written(loss) || loss == Loss::kLengthOnly || loss == Loss::kStaleBlocks;
   Survival survival(pending_names_.size(), random);
   for (size_t i = 0; i < pending_names_.size(); ++i) {
     if (survival.keeps(i) || all) names.apply(*pending_names_[i]);
@@ -192,10 +192,15 @@ SharedBytes CrashPlayer::surviving_bytes(const FileState& file, Loss loss, Rando
       apply_cut(event, bytes, random);
     } else if (loss == Loss::kTornSectors) {
       apply_sectors(event, bytes, percent_kept, random);
-    } else if (loss == Loss::kLengthOnly && event.kind == Kind::kWrite && !kept) {
-      bytes.extend(event.at + event.bytes.size());
-    } else if (loss == Loss::kLengthOnly) {
-      apply_whole(event, bytes);
+    } else if (loss == Loss::kLengthOnly || loss == Loss::kStaleBlocks) {
+      if (event.kind == Kind::kReserve && loss == Loss::kStaleBlocks && !kept) continue;
+      if (event.kind != Kind::kWrite || kept) {
+        apply_whole(event, bytes);
+      } else if (loss == Loss::kStaleBlocks) {
+        fill_stale(event, bytes, random);
+      } else {
+        bytes.extend(event.at + event.bytes.size());
+      }
     } else if (kept && loss == Loss::kTornBytes && random.one_in(3)) {
       apply_cut(event, bytes, random);
     } else if (kept) {
@@ -205,8 +210,30 @@ SharedBytes CrashPlayer::surviving_bytes(const FileState& file, Loss loss, Rando
   return survived;
 }
 
+std::vector<const PagedBytes*> CrashPlayer::freed_files() const {
+  std::set<uint64_t> named;
+  for (const auto& [path, number] : names_.files) named.insert(number);
+  for (const CrashEvent* event : pending_names_) named.insert(event->file);
+  std::vector<const PagedBytes*> freed;
+  for (const auto& [number, file] : files_) {
+    if (named.count(number) == 0) freed.push_back(file.durable.get());
+  }
+  return freed;
+}
+
+void CrashPlayer::fill_stale(const CrashEvent& event, PagedBytes& bytes, Random& random) const {
+  const uint64_t end = event.at + event.bytes.size();
+  const uint64_t begin = std::max(bytes.size(), event.at);
+  bytes.extend(end);
+  const std::vector<const PagedBytes*> donors = freed_files();
+  if (begin >= end || donors.empty()) return;
+  std::string stale(end - begin, '\0');
+  random.pick(donors)->read(begin, stale.size(), stale.data());
+  bytes.write(begin, stale);
+}
+
 CrashImage CrashPlayer::image(Loss loss, uint64_t seed) const {
-  Random random(seed * 8 + static_cast<uint64_t>(loss));
+  Random random(seed * 16 + static_cast<uint64_t>(loss));
   const Names names = surviving_names(loss, random);
   CrashImage image;
   const auto reachable = [&](const std::string& folder) {

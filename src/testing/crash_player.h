@@ -26,7 +26,11 @@ enum class Loss : uint8_t {
   kTornBytes,    // as kSubset, and what is there may end at any byte
   kTornSectors,  // power cut: every sector of every write is there or not by itself
   kLengthOnly,   // power cut: names and lengths are there, bytes of some writes read as zeros
+  // As kLengthOnly, but new blocks hold what a removed file held in the same place. Only file systems that journal
+  // nothing do that; not part of kAllLosses.
+  kStaleBlocks,
 };
+// Those that every file system may show.
 constexpr Loss kAllLosses[] = {Loss::kNothing,   Loss::kTornLast,    Loss::kUnsynced,  Loss::kSubset,
                                Loss::kTornBytes, Loss::kTornSectors, Loss::kLengthOnly};
 std::string_view loss_name(Loss loss);
@@ -66,6 +70,10 @@ class CrashPlayer {
   void sync_folder(const std::string& folder);
   Names surviving_names(Loss loss, Random& random) const;
   SharedBytes surviving_bytes(const FileState& file, Loss loss, Random& random) const;
+  // Files without a name: their blocks may be another one's now.
+  std::vector<const PagedBytes*> freed_files() const;
+  // Fills what a lost write added to a file.
+  void fill_stale(const CrashEvent& event, PagedBytes& bytes, Random& random) const;
 
   const CrashFileSystem& system_;
   uint64_t position_ = 0;
