@@ -163,6 +163,12 @@ class ValueWriter {
   // Before each value of an object.
   [[nodiscard]] bool name(std::string_view utf8) { return put_string(utf8); }
   [[nodiscard]] bool end();
+  // Takes the innermost open container back, with what was appended to it. REQUIRES: there is one.
+  void abandon() {
+    at_ = buffer_ + frame_->start;
+    --frame_;
+    --frame_->count;
+  }
 
   // REQUIRES: exactly one value was appended and every container ended. Valid until the next change.
   std::string_view result() const { return std::string_view(buffer_, size()); }

@@ -205,6 +205,19 @@ TEST(ValueTest, ItemsWalkInOrder) {
   EXPECT_TRUE(scalar.status().is_ok());
 }
 
+TEST(ValueTest, AbandonTakesAContainerBack) {
+  const std::string plain =
+      encode([](ValueWriter& w) { return w.begin_array() && w.integer(1) && w.null() && w.end(); });
+  const std::string after = encode([](ValueWriter& w) {
+    bool ok = w.begin_array() && w.integer(1) && w.begin_object() && w.name("n") && w.begin_array();
+    w.abandon();
+    w.abandon();
+    ok = ok && w.null();
+    return ok && w.end();
+  });
+  EXPECT_EQ(after, plain);
+}
+
 TEST(ValueTest, NestingEndsAt128) {
   ValueWriter writer;
   for (int i = 0; i < kMaxValueNesting; ++i) ASSERT_TRUE(writer.begin_array());
