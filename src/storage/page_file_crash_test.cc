@@ -20,6 +20,7 @@ TEST(PageFileDamageTest, EveryFlippedByteIsAnErrorOrChangesNothing) {
     oracle.attach(*store);
     for (int i = 0; i < 3; ++i) {
       oracle.churn(6);
+      for (int node = 0; node < 6; ++node) oracle.allocate();
       ASSERT_TRUE(oracle.commit().is_ok());
     }
   }
