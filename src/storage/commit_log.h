@@ -5,7 +5,7 @@
 // (storage/commit_record.h encodes it). docs/file_format.md gives every byte.
 //
 // Thread safety: append, prepare, sync_*, drop_before and close are serialized by the caller (the commit lock) unless
-//   their comment says otherwise; read, position_at and walk may run in any thread beside them.
+//   their comment says otherwise; read, position_at, walk, begin and units may run in any thread beside them.
 // Ownership: borrows the FileSystem; owns its files.
 // Durability: in buffered mode a record is handed to the operating system before append returns; in staged mode
 //   (strict) it is written and synced by sync_to. Everything below durable_end() survives a power cut.
@@ -47,6 +47,8 @@ struct LogOptions {
   uint64_t first_segment_bytes = 1u << 20;
   uint64_t unit_bytes = 1u << 30;  // a retention unit ends at the first segment end after this many bytes
   bool read_only = false;          // nothing is created, cut or written
+  // Tests alone: leaves the incarnation out of the checksums, to show what it is for.
+  bool seed_without_incarnation = false;
 };
 
 struct LogRecord {
@@ -62,16 +64,18 @@ struct LogStart {
   uint64_t next_commit = 1;     // the commit number expected there
   uint64_t last_timestamp = 0;  // of the commit before it
   LogPosition clean_end = 0;    // end of the log noted at a clean close, else 0
+  LogPosition oldest = 0;       // what is known never to have been dropped: begin() must not lie behind it; 0: unknown
 };
 
 class CommitLog {
  public:
   using Visitor = std::function<Status(const LogRecord&)>;
 
-  // Opens the log in options.folder, or begins one when there is no segment and start.replay_from is 0. Every record from start.replay_from on is
-  // checked and handed to `visit` in order; then the tail is cut, and (unless read_only) a new segment with a new
-  // incarnation is begun and its header synced. Errors: kCorruption, kFormatTooNew, I/O.
-  static Result<std::unique_ptr<CommitLog>> open(const LogOptions& options, const LogStart& start, const Visitor& visit);
+  // Opens the log in options.folder, or begins one when there is no segment and start.replay_from is 0. Every record
+  // from start.replay_from on is checked and handed to `visit` in order; then the tail is cut, and (unless read_only) a
+  // new segment with a new incarnation is begun and its header synced. Errors: kCorruption, kFormatTooNew, I/O.
+  static Result<std::unique_ptr<CommitLog>> open(const LogOptions& options, const LogStart& start,
+                                                 const Visitor& visit);
   virtual ~CommitLog() = default;
 
   // ---- writing ----
@@ -92,12 +96,18 @@ class CommitLog {
   // The position behind the last appended record; what lies below durable_end() survives a power cut. Any thread.
   virtual LogPosition end() const = 0;
   virtual LogPosition durable_end() const = 0;
-  // Ends the current segment and unit, however small, and begins a new one (compaction).
+  // Ends the current segment and unit, however small, and begins a new one (compaction). A unit without records is not
+  // ended again.
   virtual Status end_unit() = 0;
+  // Makes the next segment's file, with its space reserved, so that going over to it costs a header write. Any thread,
+  // without the commit lock; cheap when it is there already. An error here is not final: the switch tries again.
+  virtual Status prepare_next() = 0;
   // Ends writing: syncs, cuts the unused end off the last segment, removes the spare one. Idempotent. Returns the end.
   virtual Result<LogPosition> close() = 0;
 
   // ---- reading ----
+  // Bytes from a position to the end of its segment's written part; 0 if there are none or the segment is gone.
+  virtual uint64_t available(LogPosition position) const = 0;
   // n bytes at a position, from the file or from what is staged. kCorruption if the segment is gone or too short.
   virtual Status read(LogPosition position, size_t n, char* out) const = 0;
   // Reads up to n bytes, fewer at the end of the segment's written part. Same errors.
@@ -108,7 +118,7 @@ class CommitLog {
   virtual Result<LogPosition> position_at(uint64_t timestamp) const = 0;
   // Hands records from `from` (0: the oldest kept) to the end known at the call to `visit`, in order.
   virtual Status walk(LogPosition from, const Visitor& visit) const = 0;
-  // Position of the oldest kept record's segment start. Positions below it are gone.
+  // First position of the oldest kept segment; positions below it are gone. 0: a read-only log without segments.
   virtual LogPosition begin() const = 0;
 
   // ---- retention ----
@@ -122,7 +132,8 @@ class CommitLog {
   virtual uint64_t disk_bytes() const = 0;
   // Reads every record of every segment and appends a line for each damage found. Any thread.
   // `progress(bytes done, bytes in all)` returns false to stop early.
-  virtual Status verify(std::vector<std::string>* problems, const std::function<bool(uint64_t, uint64_t)>& progress) const = 0;
+  virtual Status verify(std::vector<std::string>* problems,
+                        const std::function<bool(uint64_t, uint64_t)>& progress) const = 0;
 };
 
 }  // namespace strata::storage
