@@ -140,9 +140,8 @@ def test_an_exception_in_progress_ends_the_call(db, name):
 
 
 def test_compact_is_not_for_transactions(db):
-    with db.transaction():
-        with refused(StateError, "in_transaction"):
-            db.compact()
+    with db.transaction(), refused(StateError, "in_transaction"):
+        db.compact()
 
 
 def test_time_range(db):

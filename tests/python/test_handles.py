@@ -163,9 +163,8 @@ def test_read_only(tmp_path):
             assert db.kv_list() == ["n"]
             with refused(AccessDeniedError, "read_only"):
                 db.kv_put("k", 3)
-        with db.session() as other:
-            with refused(AccessDeniedError, "read_only"):
-                other.kv_put("k", 3)
+        with db.session() as other, refused(AccessDeniedError, "read_only"):
+            other.kv_put("k", 3)
         assert db.verify()["ok"]
         db.flush()
     with Strata.open(path) as db:
@@ -231,9 +230,8 @@ def test_with_closes(db):
         assert s.kv_get("k") is None
     with refused(StateError, "closed"):
         s.kv_get("k")
-    with pytest.raises(KeyError):
-        with db.session() as s:
-            raise KeyError
+    with pytest.raises(KeyError), db.session() as s:
+        raise KeyError
     with refused(StateError, "closed"):
         s.kv_get("k")
 

@@ -82,7 +82,10 @@ def check(db, expected, rng):
         with db.session() as s:
             s.branch_use(name)
             for key, length in expected.forks[name].items():
-                assert [value and value[0] for value in of_history(s, key)] == expected.history[key][:length], (name, key)
+                assert [value and value[0] for value in of_history(s, key)] == expected.history[key][:length], (
+                    name,
+                    key,
+                )
 
 
 @pytest.mark.parametrize("durability", ["buffered", "strict"])
@@ -92,7 +95,7 @@ def test_nothing_acknowledged_is_lost(tmp_path, durability):
     print(f"STRATA_SEED={SEED}")
     path, expected = tmp_path / "db", Expected()
     rounds, acknowledged = scaled(12), 0
-    for round_ in range(rounds):
+    for _ in range(rounds):
         writer = start(WRITER, path, durability, rng.random(), expected.next)
         for _ in range(rng.choice([1, 5, 50, 200, 600])):
             line = writer.stdout.readline()
@@ -131,7 +134,7 @@ def test_killed_while_it_recovers(tmp_path):
     writer.stdout.close()
     for _ in range(scaled(5)):
         opener = start(
-            "import sys, os; from stratadb import Strata; os.write(1, b'.'); Strata.open(sys.argv[1]); os.write(1, b'o')",
+            "import os, sys; from stratadb import Strata; print(flush=True); Strata.open(sys.argv[1]); print(flush=True)",
             path,
         )
         opener.stdout.read(1)

@@ -98,9 +98,9 @@ def test_any_character_but_nul_is_a_key(db, key):
 def test_the_limit_of_a_key_counts_bytes(db):
     assert db.kv_put("é" * 512, 1) == 1
     for key in ("", "x" * 1025, "é" * 513, "a\0b", "\0"):
-        for call in (lambda: db.kv_put(key, 1), lambda: db.kv_get(key), lambda: db.kv_delete(key)):
+        for call, *args in ((db.kv_put, 1), (db.kv_get,), (db.kv_delete,), (db.kv_history,), (db.kv_exists,)):
             with refused(ValidationError, "invalid_key"):
-                call()
+                call(key, *args)
     assert db.kv_count() == 1
 
 

@@ -1,8 +1,8 @@
 """The engine beside the executable model of the API: the same random calls, the same answers.
 
-The model is found by the environment variable STRATA_MODEL or in `../shared/model` beside the project. Timestamps differ
-between the two, so each commit's pair of them is remembered: where one answers a time, the other must answer its
-partner, and both must commit at the same calls.
+The model is found by the environment variable STRATA_MODEL or in `../shared/model` beside the project. Timestamps
+differ between the two, so each commit's pair of them is remembered: where one answers a time, the other must answer
+its partner, and both must commit at the same calls.
 """
 
 import datetime
@@ -71,7 +71,7 @@ class Pair:
         """Called after every call: both have just committed, or neither."""
         stamps = tuple(handle.info()["commit_timestamp"] for handle in self.handles[0])
         known = self.moments[-1] if self.moments else (0, 0)
-        moved = [stamp > before for stamp, before in zip(stamps, known)]
+        moved = [stamp > before for stamp, before in zip(stamps, known, strict=True)]
         assert stamps == known or all(moved) or (any(moved) and what.startswith("branch_delete")), (
             f"call {self.calls}, {what}: only one of the two committed, {known} before and {stamps} after"
         )
@@ -94,7 +94,7 @@ class Pair:
         if type(engine) is dict:
             return list(engine) == list(model) and all(self.same(engine[n], model[n], n) for n in engine)
         if type(engine) in (list, tuple):
-            return len(engine) == len(model) and all(self.same(e, m) for e, m in zip(engine, model))
+            return len(engine) == len(model) and all(self.same(e, m) for e, m in zip(engine, model, strict=True))
         return engine == model
 
     def check(self, handles, name, *args, **kwargs):
@@ -132,7 +132,17 @@ class Twin:
 
 def value(rng):
     return rng.choice(
-        [None, True, rng.randrange(10), rng.random(), "text", b"bytes", [1, [2]], {"b": 1, "a": {"n": rng.randrange(9)}}, "x" * 3000]
+        [
+            None,
+            True,
+            rng.randrange(10),
+            rng.random(),
+            "text",
+            b"bytes",
+            [1, [2]],
+            {"b": 1, "a": {"n": rng.randrange(9)}},
+            "x" * 3000,
+        ]
     )
 
 
@@ -222,7 +232,9 @@ def branches(pair, rng, handles):
     elif kind < 0.9:
         pair.check(handles, "branch_exists", name)
     else:
-        pair.check(handles, rng.choice(["branch_list", "current_branch", "current_space", "time_range", "in_transaction"]))
+        pair.check(
+            handles, rng.choice(["branch_list", "current_branch", "current_space", "time_range", "in_transaction"])
+        )
 
 
 def transaction(pair, rng, handles):

@@ -189,9 +189,8 @@ def test_read_only(db):
 def test_unknown_isolation(db, isolation):
     with refused(ValidationError, "unknown_isolation"):
         db.begin(isolation=isolation)
-    with refused(ValidationError, "unknown_isolation"):
-        with db.transaction(isolation=isolation):
-            pass
+    with refused(ValidationError, "unknown_isolation"), db.transaction(isolation=isolation):
+        pass
     assert not db.in_transaction()
 
 
@@ -252,29 +251,26 @@ def test_a_block_commits(db):
 
 
 def test_a_block_rolls_back_on_an_exception(db):
-    with pytest.raises(KeyError, match="mine"):
-        with db.transaction():
-            db.kv_put("a", 1)
-            raise KeyError("mine")
+    with pytest.raises(KeyError, match="mine"), db.transaction():
+        db.kv_put("a", 1)
+        raise KeyError("mine")
     assert not db.in_transaction()
     assert db.kv_list() == []
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_a_block_rolls_back_on_any_exception(db, kind):
-    with pytest.raises(kind):
-        with db.transaction():
-            db.kv_put("a", 1)
-            raise kind
+    with pytest.raises(kind), db.transaction():
+        db.kv_put("a", 1)
+        raise kind
     assert not db.in_transaction()
     assert db.kv_list() == []
 
 
 def test_a_block_takes_the_options_of_begin(db):
     db.kv_put("k", 1)
-    with db.transaction(read_only=True):
-        with refused(AccessDeniedError, "read_only"):
-            db.kv_put("k", 2)
+    with db.transaction(read_only=True), refused(AccessDeniedError, "read_only"):
+        db.kv_put("k", 2)
     with db.transaction(isolation="snapshot", message="why"):
         db.kv_put("k", 2)
     assert db.kv_get("k") == 2
@@ -310,9 +306,8 @@ def test_a_block_leaves_a_later_transaction_alone(db):
 def test_blocks_do_not_nest(db):
     with db.transaction():
         db.kv_put("a", 1)
-        with refused(StateError, "transaction_active"):
-            with db.transaction():
-                pass
+        with refused(StateError, "transaction_active"), db.transaction():
+            pass
         assert db.in_transaction()
     assert db.kv_list() == ["a"]
 
@@ -328,11 +323,9 @@ def test_a_block_whose_handle_is_closed_inside(tmp_path):
 
 def test_a_conflict_leaves_a_block_as_an_error(db):
     db.kv_put("k", 0)
-    with db.session() as other:
-        with refused(ConflictError, "transaction_conflict"):
-            with db.transaction():
-                db.kv_put("k", db.kv_get("k") + 1)
-                other.kv_put("k", 10)
+    with db.session() as other, refused(ConflictError, "transaction_conflict"), db.transaction():
+        db.kv_put("k", db.kv_get("k") + 1)
+        other.kv_put("k", 10)
     assert not db.in_transaction()
     assert db.kv_get("k") == 10
 

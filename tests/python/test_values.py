@@ -22,7 +22,7 @@ def same(a, b):
     if type(a) is not type(b):
         return False
     if type(a) is float:
-        return math.isnan(a) and math.isnan(b) or struct.pack("d", a) == struct.pack("d", b)
+        return (math.isnan(a) and math.isnan(b)) or struct.pack("d", a) == struct.pack("d", b)
     if type(a) is list:
         return len(a) == len(b) and all(map(same, a, b))
     if type(a) is dict:

@@ -1,6 +1,7 @@
 """Versions, timestamps, history and reading the past."""
 
 import datetime
+import itertools
 import time
 
 import pytest
@@ -226,7 +227,7 @@ def test_every_read_takes_as_of(db, past):
 
 
 def test_as_of_the_moment_before(db, past):
-    for (earlier, then), (stamp, _) in zip(past, past[1:]):
+    for (earlier, then), (stamp, _) in itertools.pairwise(past):
         assert dict(db.kv_scan(as_of=stamp - 1)) == then
         assert earlier < stamp
 
@@ -252,7 +253,9 @@ def test_before_the_first_commit_there_is_nothing(db, past):
 def test_an_aware_datetime(db, past):
     for stamp, then in past:
         for zone in (datetime.timezone.utc, datetime.timezone(datetime.timedelta(hours=-5, minutes=-30))):
-            moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=stamp)
+            moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(
+                microseconds=stamp
+            )
             assert dict(db.kv_scan(as_of=moment.astimezone(zone))) == then
 
 
@@ -276,7 +279,9 @@ def test_a_datetime_of_an_earlier_age_reads_nothing(db, past):
     assert db.kv_list(as_of=datetime.datetime(9999, 12, 30, tzinfo=datetime.timezone.utc)) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("stamp", [0, 1, -1, -(2**63), 10**14 - 1, 1_700_000_000, 1_700_000_000_000, 2**63, 10**30, -(10**30)])
+@pytest.mark.parametrize(
+    "stamp", [0, 1, -1, -(2**63), 10**14 - 1, 1_700_000_000, 1_700_000_000_000, 2**63, 10**30, -(10**30)]
+)
 def test_an_int_that_is_no_time_in_microseconds_is_refused(db, stamp):
     db.kv_put("k", 1)
     with refused(ValidationError, "out_of_range") as caught:
@@ -285,10 +290,16 @@ def test_an_int_that_is_no_time_in_microseconds_is_refused(db, stamp):
         assert "microseconds" in caught.value.hint
 
 
-@pytest.mark.parametrize("moment", [1.7e15, "2024-01-01", True, False, datetime.date(2024, 1, 1), [], datetime.timedelta(1)])
+@pytest.mark.parametrize(
+    "moment", [1.7e15, "2024-01-01", True, False, datetime.date(2024, 1, 1), [], datetime.timedelta(1)]
+)
 def test_as_of_is_an_int_or_a_datetime(db, moment):
     db.kv_put("k", 1)
-    for read in (lambda: db.kv_get("k", as_of=moment), lambda: db.kv_list(as_of=moment), lambda: db.space_list(as_of=moment)):
+    for read in (
+        lambda: db.kv_get("k", as_of=moment),
+        lambda: db.kv_list(as_of=moment),
+        lambda: db.space_list(as_of=moment),
+    ):
         with pytest.raises(TypeError):
             read()
 
@@ -339,17 +350,23 @@ def test_before_the_kept_history_nothing_is_read_wrong(db):
     db.compact(keep_history=datetime.timedelta(0))
     db.kv_put("k", 3)
     for stamp in (10**14, cut - 1):
-        for read in (
-            lambda: db.kv_get("k", as_of=stamp),
-            lambda: db.kv_list(as_of=stamp),
-            lambda: db.kv_count(as_of=stamp),
-            lambda: db.kv_scan(as_of=stamp),
-            lambda: db.kv_history("k", as_of=stamp),
-            lambda: db.kv_get("never", as_of=stamp),
-            lambda: db.branch_fork("default", "g", as_of=stamp),
+        for call, *args in (
+            (db.kv_get, "k"),
+            (db.kv_get, "never"),
+            (db.kv_get_versioned, "k"),
+            (db.kv_exists, "k"),
+            (db.kv_list,),
+            (db.kv_count,),
+            (db.kv_scan,),
+            (db.kv_list_paginated,),
+            (db.kv_batch_get, ["k"]),
+            (db.kv_history, "k"),
+            (db.space_list,),
+            (db.space_exists, "s"),
+            (db.branch_fork, "default", "g"),
         ):
             with refused(ConstraintError, "history_trimmed"):
-                read()
+                call(*args, as_of=stamp)
     with refused(ConstraintError, "history_trimmed"):
         db.kv_get("k", as_of=datetime.datetime(1999, 1, 1))
     assert db.kv_get("k", as_of=cut) == 2
