@@ -133,8 +133,11 @@ class Session {
   // it does nothing. The answer is the error of the last sync, if there was one.
   Status close();
   bool closed() const;
-  // What a caller may ask without a Call; all but current_* answer kClosed or kForked where it applies.
+  bool forked() const;
+  // What a caller may ask without a Call, whatever another thread does meanwhile.
   Result<bool> in_transaction() const;
+  // 0 without a transaction; else a number that no other transaction of the process has. Never fails.
+  uint64_t transaction_id() const;
   Result<std::string> current_branch() const;
   Result<std::string> current_space() const;
   Result<std::string> ping() const;  // the library's version
@@ -187,16 +190,23 @@ class Call {
   Status space_use(std::string_view name);
 
  private:
+  friend class Session;
   friend class Kv;
   friend class Branches;
   friend class Spaces;
   // REQUIRES: entered() is OK. Checks the caller and the current branch.
   Result<txn::Context*> context();
+  // kTransactionOtherThread; REQUIRES as context().
+  Status check_caller();
+  // For what changes or compares whole branches: kInTransaction.
+  Status check_no_transaction(std::string_view what);
+  Session::Impl& impl();
+
   Session& session_;
   Status entered_;
-  struct Impl;
-  std::unique_ptr<txn::Context> context_;
+  bool may_wait_;
   bool locked_ = false;
+  std::unique_ptr<txn::Context> context_;
 };
 
 }  // namespace strata

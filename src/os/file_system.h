@@ -42,6 +42,9 @@ class File {
 class FileLock {
  public:
   virtual ~FileLock() = default;
+  // In a child made by fork: closes its copy of the descriptor, which would keep the lock after the parent's end.
+  // Async-signal-safe.
+  virtual void abandon_in_child() {}
 };
 
 enum class OpenMode : uint8_t {

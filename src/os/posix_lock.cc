@@ -87,6 +87,7 @@ class PosixLock final : public FileLock {
       [[maybe_unused]] const int ignored = ::ftruncate(descriptor_.number(), 0);
     }
   }
+  void abandon_in_child() override { descriptor_ = Descriptor(); }
 
  private:
   Descriptor descriptor_;

@@ -2,6 +2,7 @@
 // Thread safety: used by the one thread that holds the session. Ownership: borrows everything.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "strata/status.h"
@@ -27,5 +28,9 @@ Status check_writable(const Context& context, std::string_view what);
 // version, 0 where nothing was there to erase. Keys must be unique; `ensured` as in CommitRequest.
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,
              std::vector<uint64_t>* versions);
+
+// Runs `operation` in the open transaction, or in one of its own that is committed, and tried again after a conflict:
+// for operations that look before they write.
+Status atomically(const Context& context, const std::function<Status(const Context&)>& operation);
 
 }  // namespace strata::txn

@@ -86,6 +86,44 @@ Engine::Cut Engine::visible_cut(const CommitLock& held) const {
   return cut;
 }
 
+Status Engine::settle(const CommitLock& held) {
+  (void)held;
+  STRATA_TRY(failure());
+  if (pending_.empty()) return Status::ok();
+  const Status synced = log_->sync_to(log_->end());
+  if (!synced) {
+    fail_locked(synced);
+    return synced;
+  }
+  publish_durable();
+  return Status::ok();
+}
+
+Status Engine::end_unit(const CommitLock& held) {
+  STRATA_TRY(settle(held));
+  const Status ended = log_->end_unit();
+  if (!ended) fail_locked(ended);
+  return ended;
+}
+
+uint64_t Engine::add_snapshot(const Head& head) {
+  const base::MutexLock lock(snapshots_mutex_);
+  snapshots_.emplace(next_ticket_, head);
+  return next_ticket_++;
+}
+
+void Engine::remove_snapshot(uint64_t ticket) {
+  const base::MutexLock lock(snapshots_mutex_);
+  snapshots_.erase(ticket);
+}
+
+std::vector<Head> Engine::open_snapshots() const {
+  const base::MutexLock lock(snapshots_mutex_);
+  std::vector<Head> heads;
+  for (const auto& [ticket, head] : snapshots_) heads.push_back(head);
+  return heads;
+}
+
 uint64_t Engine::last_timestamp(const CommitLock& held) const {
   (void)held;
   return last_timestamp_;
@@ -138,14 +176,7 @@ Status Engine::wait_durable(storage::LogPosition end) {
 Status Engine::set_strict(bool strict) {
   if (strict == this->strict()) return Status::ok();
   const CommitLock held = lock();
-  if (!strict) {
-    const Status synced = log_->sync_to(log_->end());
-    if (!synced) {
-      fail_locked(synced);
-      return synced;
-    }
-    publish_durable();
-  }
+  if (!strict) STRATA_TRY(settle(held));
   log_->set_staged(strict);
   strict_.store(strict, std::memory_order_relaxed);
   return Status::ok();

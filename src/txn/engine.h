@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
@@ -118,6 +119,9 @@ class Engine {
   // Appends a record that is no commit of data (of branches, of retention), with the stamp just asked for. Strict: it
   // is durable, and everything before it visible, when this returns.
   Status append_system(const CommitLock& held, Stamp* stamp, std::string_view body);
+  // Everything appended is durable and visible when it returns OK: `tip` equals `visible` on every branch.
+  Status settle(const CommitLock& held);
+  Status end_unit(const CommitLock& held);
   EngineState state(const CommitLock& held) const;
   uint64_t last_timestamp(const CommitLock& held) const;
   // The first position that a replay on top of the `visible` heads has to read, and the number of that record.
@@ -129,6 +133,12 @@ class Engine {
   Cut visible_cut(const CommitLock& held) const;
   void set_evacuated(const CommitLock& held, const tree::Root& root);
   tree::Root evacuated() const { return evacuated_.load(); }
+
+  // ---- open transactions ----
+  // The snapshots that are being read from for longer than a call: retention keeps what they need.
+  uint64_t add_snapshot(const Head& head);
+  void remove_snapshot(uint64_t ticket);
+  std::vector<Head> open_snapshots() const;
 
   // ---- replay, single-threaded ----
   // Applies a commit record to the branch's tip, and makes it visible.
@@ -175,6 +185,9 @@ class Engine {
   mutable base::Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);
   RootBox evacuated_;
+  mutable base::Mutex snapshots_mutex_;
+  uint64_t next_ticket_ GUARDED_BY(snapshots_mutex_) = 1;
+  std::unordered_map<uint64_t, Head> snapshots_ GUARDED_BY(snapshots_mutex_);
 };
 
 }  // namespace strata::txn

@@ -29,7 +29,10 @@ Transaction::Transaction(Engine& engine, BranchPtr branch, Options options)
   timestamp_ = std::max(timestamp, base_.timestamp);
   const std::array<tree::Root, 2> roots = {base_.present, base_.deleted};
   pin_ = engine_.forest().pin(base_.commit, roots);
+  ticket_ = engine_.add_snapshot(base_);
 }
+
+Transaction::~Transaction() { engine_.remove_snapshot(ticket_); }
 
 void Transaction::note_key(std::string_view key) {
   if (options_.isolation == Isolation::kSerializable) reads_.add_key(key);
@@ -124,6 +127,19 @@ Status check_writable(const Context& context, std::string_view what) {
                                : " is not possible: this transaction only reads";
   return Status::error(Code::kReadOnly, std::move(message),
                        context.read_only ? "open it without read_only" : "begin a transaction that may write");
+}
+
+Status atomically(const Context& context, const std::function<Status(const Context&)>& operation) {
+  if (context.transaction != nullptr) return operation(context);
+  while (true) {
+    Transaction transaction(*context.engine, context.branch, {context.read_only, Isolation::kSerializable, std::nullopt});
+    Context inside = context;
+    inside.transaction = &transaction;
+    STRATA_TRY(operation(inside));
+    const Status committed = transaction.commit(context.may_wait).status();
+    // The winner of a conflict has made progress, so this ends.
+    if (committed.code() != Code::kTransactionConflict) return committed;
+  }
 }
 
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,

@@ -27,6 +27,9 @@ class Transaction {
     std::optional<std::string> message;
   };
   Transaction(Engine& engine, BranchPtr branch, Options options);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
 
   // Nothing was committed if it fails; kWouldBlock leaves it open, any other error has ended it.
   Result<uint64_t> commit(bool may_wait);
@@ -55,6 +58,7 @@ class Transaction {
   Head base_;
   uint64_t timestamp_ = 0;
   tree::Pin pin_;
+  uint64_t ticket_ = 0;
   WriteSet writes_;
   std::vector<std::string> ensured_;
   ReadSet reads_;

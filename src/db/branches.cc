@@ -1,0 +1,99 @@
+#include "strata/branch.h"
+
+#include "branch/key_count.h"
+#include "db/session_impl.h"
+#include "model/key_codec.h"
+
+namespace strata {
+namespace {
+
+std::string hex(uint64_t number) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; number >>= 4) text[i] = kDigits[number & 15];
+  return text;
+}
+
+// The key count of a branch's visible head.
+Result<uint64_t> count_keys(const tree::Forest& forest, const txn::BranchState& branch) {
+  const tree::ReadGuard guard(forest);
+  return branch::key_count(forest, branch.visible.load().present);
+}
+
+Status refuse_read_only(bool read_only, std::string_view what) {
+  if (!read_only) return Status::ok();
+  return Status::error(Code::kReadOnly,
+                       std::string(what) + " is not possible: the database was opened with read_only=True",
+                       "open it without read_only");
+}
+
+}  // namespace
+
+Status Branches::create(std::string_view name) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_create"));
+  auto& impl = call_.impl();
+  STRATA_TRY(refuse_read_only(impl.read_only, "branch_create"));
+  STRATA_TRY(model::check_branch_name(name));
+  return impl.database->catalogue().create(name, call_.may_wait_);
+}
+
+Result<ForkResult> Branches::fork(std::string_view source, std::string_view destination, AsOf as_of) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_fork"));
+  auto& impl = call_.impl();
+  STRATA_TRY(refuse_read_only(impl.read_only, "branch_fork"));
+  STRATA_TRY(model::check_branch_name(destination));
+  STRATA_ASSIGN(const auto forked, impl.database->catalogue().fork(source, destination, as_of, call_.may_wait_));
+  ForkResult result;
+  result.source = source;
+  result.destination = destination;
+  result.timestamp = forked.timestamp;
+  STRATA_ASSIGN(result.key_count, count_keys(impl.database->forest(), *forked.branch));
+  return result;
+}
+
+Status Branches::remove(std::string_view name) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_delete"));
+  auto& impl = call_.impl();
+  STRATA_TRY(refuse_read_only(impl.read_only, "branch_delete"));
+  STRATA_TRY(impl.database->catalogue().find(name).status());
+  if (name == branch::kDefaultBranch || name == impl.branch_name) {
+    return Status::error(Code::kBranchInUse,
+                         "branch '" + std::string(name) + "' cannot be deleted: it is the default or in use by this handle",
+                         "branch_use another one first");
+  }
+  STRATA_TRY(impl.database->catalogue().remove(name, call_.may_wait_));
+  // In memory nobody else comes round to it.
+  return impl.database->in_memory() ? impl.database->collect_if_due() : Status::ok();
+}
+
+Result<std::optional<BranchInfo>> Branches::get(std::string_view name) {
+  db::Database& database = *call_.impl().database;
+  const auto found = database.catalogue().find(name);
+  if (!found) return std::optional<BranchInfo>();
+  const txn::BranchState& branch = **found;
+  const txn::Head head = branch.visible.load();
+  BranchInfo info;
+  info.name = branch.origin.name;
+  info.id = hex(database.engine().seed()) + "." + std::to_string(branch.origin.id);
+  info.status = "active";
+  info.created_at = branch.origin.created_at;
+  info.updated_at = head.timestamp;
+  info.version = head.commits;
+  info.parent = branch.origin.parent;
+  info.fork_timestamp = branch.origin.fork_timestamp;
+  STRATA_ASSIGN(info.key_count, count_keys(database.forest(), branch));
+  return std::optional<BranchInfo>(std::move(info));
+}
+
+Result<std::vector<std::string>> Branches::list() {
+  std::vector<std::string> names;
+  for (const txn::BranchPtr& branch : call_.impl().database->catalogue().all()) names.push_back(branch->origin.name);
+  return names;
+}
+
+Result<bool> Branches::exists(std::string_view name) { return call_.impl().database->catalogue().find(name).is_ok(); }
+
+}  // namespace strata

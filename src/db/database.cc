@@ -1,0 +1,291 @@
+#include "db/database.h"
+
+#include <algorithm>
+#include <random>
+
+#include "branch/key_count.h"
+#include "db/background.h"
+#include "recovery/replay.h"
+#include "recovery/verify.h"
+
+namespace strata::db {
+namespace {
+
+constexpr std::string_view kLockName = "LOCK";
+constexpr std::string_view kPagesName = "pages.strata";
+constexpr std::string_view kPagesBeingMade = "pages.strata.new";
+constexpr std::string_view kLogPrefix = "log-";
+constexpr std::string_view kMemoryFolder = "/memory";
+constexpr uint64_t kMemorySegmentBytes = 8u << 20;
+
+uint64_t random_id() {
+  std::random_device device;
+  uint64_t id = 0;
+  while (id == 0) id = uint64_t{device()} << 32 | device();
+  return id;
+}
+
+}  // namespace
+
+Database::Database(DatabaseOptions options) : options_(std::move(options)) {
+  if (options_.clock == nullptr) options_.clock = &os::system_clock();
+}
+
+Database::~Database() { (void)close(); }
+
+Result<std::shared_ptr<Database>> Database::open(const DatabaseOptions& options) {
+  std::shared_ptr<Database> database(new Database(options));
+  const Status started = database->start();
+  if (!started) {
+    database->closed_.store(true);  // nothing of it may be written
+    return started;
+  }
+  return database;
+}
+
+Status Database::start() {
+  opened_at_micros_ = options_.clock->monotonic_micros();
+  if (in_memory()) {
+    memory_files_ = os::make_memory_file_system();
+    options_.folder = kMemoryFolder;
+    options_.segment_bytes = std::min(options_.segment_bytes, kMemorySegmentBytes);
+    STRATA_TRY(memory_files_->create_folder(options_.folder));
+    nodes_ = storage::make_memory_node_store();
+  } else {
+    STRATA_TRY(lock_folder());
+    STRATA_TRY(open_nodes());
+  }
+  tree::ForestOptions forest_options;
+  forest_options.cache_bytes = options_.cache_bytes;
+  forest_options.evictable = !in_memory();
+  forest_ = std::make_unique<tree::Forest>(*nodes_, forest_options);
+  STRATA_TRY(open_log());
+  if (!options_.read_only && !in_memory() && options_.background) {
+    background_ = std::make_unique<Background>([this] {
+      const Status status = background_step();
+      if (!status) engine_->fail(status);
+    });
+  }
+  return Status::ok();
+}
+
+Status Database::lock_folder() {
+  os::FileSystem& fs = *options_.fs;
+  const std::string lock_path = os::join_path(options_.folder, kLockName);
+  const std::string pages_path = os::join_path(options_.folder, kPagesName);
+  if (!options_.read_only) {
+    STRATA_TRY(fs.create_folder(options_.folder));
+    STRATA_ASSIGN(lock_, fs.lock(lock_path, os::LockMode::kExclusive));
+    return Status::ok();
+  }
+  STRATA_ASSIGN(const bool there, fs.exists(pages_path));
+  if (!there) {
+    return Status::error(Code::kDatabaseNotFound, "there is no database at '" + options_.folder + "'",
+                         "open it without read_only to create one");
+  }
+  STRATA_ASSIGN(const bool has_lock, fs.exists(lock_path));
+  if (has_lock) {
+    STRATA_ASSIGN(lock_, fs.lock(lock_path, os::LockMode::kShared));
+  }
+  return Status::ok();
+}
+
+// The page file names the database, so it comes first and appears whole: a folder without one is new, unless it holds
+// a log.
+Status Database::open_nodes() {
+  os::FileSystem& fs = *options_.fs;
+  storage::PageFileOptions pages;
+  pages.fs = &fs;
+  pages.path = os::join_path(options_.folder, kPagesName);
+  pages.read_only = options_.read_only;
+  STRATA_ASSIGN(const bool there, fs.exists(pages.path));
+  if (!there) {
+    STRATA_ASSIGN(const std::vector<std::string> names, fs.list(options_.folder));
+    for (const std::string& name : names) {
+      if (name.starts_with(kLogPrefix)) {
+        return Status::error(Code::kCorruption, "'" + pages.path + "' is missing beside its log '" + name + "'",
+                             "restore the folder from a backup");
+      }
+    }
+    storage::PageFileOptions fresh = pages;
+    fresh.path = os::join_path(options_.folder, kPagesBeingMade);
+    fresh.database_id = options_.database_id != 0 ? options_.database_id : random_id();
+    STRATA_ASSIGN(const bool left_over, fs.exists(fresh.path));
+    if (left_over) STRATA_TRY(fs.remove(fresh.path));
+    STRATA_TRY(storage::open_page_file(fresh).status());
+    STRATA_TRY(fs.rename(fresh.path, pages.path));
+    STRATA_TRY(fs.sync_folder(options_.folder));
+    STRATA_TRY(fs.sync_folder(os::folder_of(options_.folder)));
+  }
+  STRATA_ASSIGN(nodes_, storage::open_page_file(pages));
+  return Status::ok();
+}
+
+Status Database::open_log() {
+  recovery::CheckpointHead head;
+  if (nodes_->head().sequence != 0) {
+    STRATA_ASSIGN(head, recovery::decode_head(nodes_->head().blob));
+  }
+  const uint64_t id = in_memory() ? random_id() : nodes_->database_id();
+  engine_ = std::make_unique<txn::Engine>(*forest_, *options_.clock, id, head.state);
+  catalogue_ = std::make_unique<branch::Catalogue>(*engine_);
+  STRATA_TRY(catalogue_->load(head.branches, head.next_branch_id));
+  checkpointer_ = std::make_unique<recovery::Checkpointer>(*nodes_, *engine_, *catalogue_);
+  checkpointer_->start(head.cut);
+  checkpointer_->set_keep_history(options_.keep_history_micros ? options_.keep_history_micros : head.keep_history_micros);
+
+  storage::LogOptions log;
+  log.fs = in_memory() ? memory_files_.get() : options_.fs;
+  log.folder = options_.folder;
+  log.database_id = id;
+  log.segment_bytes = options_.segment_bytes;
+  log.first_segment_bytes = std::min(options_.first_segment_bytes, options_.segment_bytes);
+  log.unit_bytes = options_.unit_bytes;
+  log.read_only = options_.read_only;
+  storage::LogStart start;
+  start.replay_from = head.cut.position;
+  start.next_commit = head.cut.position == 0 ? 1 : head.cut.next_commit;
+  start.last_timestamp = head.cut.last_timestamp;
+  start.clean_end = head.clean_end;
+  start.oldest = head.oldest;
+  const auto replay = [this](const storage::LogRecord& record) {
+    return recovery::replay_record(*engine_, *catalogue_, record);
+  };
+  STRATA_ASSIGN(log_, storage::CommitLog::open(log, start, replay));
+  engine_->attach(log_.get());
+  commit_at_open_ = head.state.last_commit;
+  if (catalogue_->count() > 0) return Status::ok();
+  if (!options_.read_only) return catalogue_->create_default();
+  return Status::error(Code::kDatabaseNotFound, "the database at '" + options_.folder + "' was never finished",
+                       "open it without read_only once");
+}
+
+Status Database::close() {
+  if (closed_.exchange(true)) return Status::ok();
+  background_.reset();
+  Status result;
+  if (!options_.read_only && !in_memory() && log_ != nullptr) {
+    result = engine_->failure();
+    if (result.is_ok()) result = engine_->flush();
+    if (result.is_ok()) {
+      auto end = log_->close();
+      result = end.status();
+      if (end.is_ok()) result = checkpointer_->run(*end);
+    }
+  }
+  lock_.reset();
+  return result;
+}
+
+void Database::abandon_in_child() {
+  closed_.store(true);
+  if (lock_ != nullptr) lock_->abandon_in_child();
+}
+
+// ---- handles ----
+
+Status Database::add_handle(Durability durability) {
+  if (durability != Durability::kStrict) return Status::ok();
+  const base::MutexLock lock(handles_mutex_);
+  ++strict_handles_;
+  return engine_->set_strict(true);
+}
+
+Status Database::remove_handle(Durability durability) {
+  if (durability != Durability::kStrict) return Status::ok();
+  const base::MutexLock lock(handles_mutex_);
+  return --strict_handles_ > 0 ? Status::ok() : engine_->set_strict(false);
+}
+
+void Database::set_keep_history(uint64_t micros) { checkpointer_->set_keep_history(micros); }
+
+// ---- whole-database operations ----
+
+recovery::RetentionParts Database::parts() { return {*nodes_, *engine_, *catalogue_, *checkpointer_}; }
+
+uint64_t Database::disk_bytes() const { return in_memory() ? 0 : nodes_->disk_bytes() + log_->disk_bytes(); }
+
+Status Database::checkpoint() { return checkpointer_->run(); }
+
+Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, const Progress& progress) {
+  const base::MutexLock compacting(compacting_);
+  STRATA_TRY(engine_->failure());
+  if (!keep_micros) keep_micros = checkpointer_->keep_history();
+  const auto size = [this] { return in_memory() ? log_->disk_bytes() + forest_->stats().resident_bytes : disk_bytes(); };
+  CompactResult result;
+  result.bytes_before = size();
+  if (keep_micros) {
+    STRATA_ASSIGN(result.versions_removed, recovery::drop_history(parts(), *keep_micros, progress));
+  } else if (progress && !progress(1, 1)) {
+    return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback");
+  }
+  if (in_memory()) {
+    STRATA_TRY(recovery::collect_garbage(parts()));
+  } else {
+    STRATA_TRY(recovery::shrink(parts()));
+  }
+  result.bytes_after = size();
+  return result;
+}
+
+Result<VerifyResult> Database::verify(const Progress& progress) {
+  return recovery::verify(*nodes_, *engine_, *catalogue_, progress);
+}
+
+Result<DatabaseInfo> Database::info() {
+  DatabaseInfo info;
+  info.version = library_version();
+  if (!in_memory()) info.path = options_.folder;
+  info.durability = engine_->strict() ? Durability::kStrict : Durability::kBuffered;
+  info.uptime_secs = static_cast<double>(options_.clock->monotonic_micros() - opened_at_micros_) / 1e6;
+  const std::vector<txn::BranchPtr> branches = catalogue_->all();
+  info.branch_count = branches.size();
+  const tree::ReadGuard guard(*forest_);
+  for (const txn::BranchPtr& branch : branches) {
+    STRATA_ASSIGN(const uint64_t keys, branch::key_count(*forest_, branch->visible.load().present));
+    info.total_keys += keys;
+  }
+  info.disk_bytes = disk_bytes();
+  info.memory_bytes = forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
+  info.commit_timestamp = engine_->visible_timestamp();
+  return info;
+}
+
+// ---- background work ----
+
+Status Database::collect_if_due() {
+  const tree::ForestStats stats = forest_->stats();
+  const uint64_t used = nodes_->used_pages();
+  if (stats.shared_garbage < 1024 || stats.shared_garbage < used / 2) return Status::ok();
+  return recovery::collect_garbage(parts());
+}
+
+Status Database::trim_history_if_due() {
+  const std::optional<uint64_t> keep = checkpointer_->keep_history();
+  if (!keep) return Status::ok();
+  const uint64_t now = engine_->visible_timestamp();
+  const uint64_t step = std::max<uint64_t>(*keep / 8, 1'000'000);
+  if (now - trimmed_at_.load() < step) return Status::ok();
+  if (!compacting_.try_lock()) return Status::ok();
+  const Status status = recovery::drop_history(parts(), *keep, nullptr).status();
+  trimmed_at_.store(engine_->visible_timestamp());
+  compacting_.unlock();
+  return status;
+}
+
+Status Database::background_step() {
+  STRATA_TRY(engine_->failure());
+  if (log_->durable_end() < log_->end()) STRATA_TRY(engine_->flush());
+  (void)log_->prepare_next();  // the switch tries again, and says why if it cannot
+  const storage::LogPosition cut = checkpointer_->cut();
+  const storage::LogPosition end = log_->end();
+  // Segments between them are full ones.
+  const uint64_t behind = (storage::segment_of(end) - storage::segment_of(cut)) * options_.segment_bytes +
+                          storage::offset_of(end) - storage::offset_of(cut);
+  const bool dirty = forest_->stats().dirty_bytes > options_.cache_bytes / 2;
+  if (end > cut && (behind > options_.checkpoint_log_bytes || dirty)) STRATA_TRY(checkpointer_->run());
+  STRATA_TRY(trim_history_if_due());
+  return collect_if_due();
+}
+
+}  // namespace strata::db

@@ -1,0 +1,87 @@
+#include "recovery/evacuation.h"
+
+#include <vector>
+
+#include "txn/history.h"
+#include "txn/row.h"
+
+namespace strata::recovery {
+namespace {
+
+using storage::LogPosition;
+
+// Of one part of a value: fits a row of the tree.
+constexpr size_t kPartBytes = 3900;
+static_assert(kPartBytes <= tree::kMaxRowBytes);
+
+// Rows in which `root` differs from `seen`: trees of branches share most of their nodes, so each is looked at once.
+Status add_rows(txn::Engine& engine, const tree::Root& seen, const tree::Root& root, LogPosition drop_to,
+                std::set<LogPosition>* needed) {
+  Status damage;
+  const auto visit = [&](std::string_view, tree::Change change, std::string_view, std::string_view bytes) {
+    if (change == tree::Change::kRemoved) return true;
+    txn::RowView row;
+    damage = txn::read_row(bytes, &row);
+    if (damage.is_ok() && row.large && row.position() < drop_to) needed->insert(row.position());
+    return damage.is_ok();
+  };
+  STRATA_TRY(engine.forest().diff(seen, root, tree::KeyRange{}, visit));
+  return damage;
+}
+
+}  // namespace
+
+Result<std::set<LogPosition>> needed_values(txn::Engine& engine, const branch::Catalogue& catalogue, LogPosition drop_to) {
+  std::set<LogPosition> needed;
+  {
+    const tree::ReadGuard guard(engine.forest());
+    tree::Root seen;
+    std::vector<txn::Head> heads = engine.open_snapshots();
+    for (const txn::BranchPtr& branch : catalogue.all()) heads.push_back(branch->visible.load());
+    for (const txn::Head& head : heads) {
+      STRATA_TRY(add_rows(engine, seen, head.present, drop_to, &needed));
+      seen = head.present;
+    }
+  }
+  const auto visit = [&](const storage::LogRecord& record) -> Status {
+    STRATA_ASSIGN(const storage::RecordView view, storage::parse_record(record.position, record.body));
+    storage::EntityReader reader(record.position, view, engine.seed());
+    while (true) {
+      STRATA_ASSIGN(const bool more, reader.next());
+      if (!more) return Status::ok();
+      const auto& before = reader.entity().before();
+      if (before && before->large && before->large_position < drop_to) needed.insert(before->large_position);
+    }
+  };
+  STRATA_TRY(engine.log().walk(drop_to, visit));
+  return needed;
+}
+
+Status evacuate(txn::Engine& engine, const std::set<LogPosition>& needed, tree::Root* root, tree::Edit* edit) {
+  tree::Forest& forest = engine.forest();
+  const LogPosition begin = engine.log().begin();
+  // What it has and nobody needs any more.
+  std::vector<std::string> unneeded;
+  tree::Cursor cursor(forest, *root);
+  STRATA_TRY(cursor.seek_first());
+  while (cursor.valid()) {
+    if (!needed.contains(base::load_be64(cursor.key().data()))) unneeded.emplace_back(cursor.key());
+    STRATA_TRY(cursor.next());
+  }
+  bool removed = false;
+  for (const std::string& key : unneeded) STRATA_TRY(edit->erase(*root, key, 0, &removed));
+  storage::LogWindow window(engine.log(), engine.seed());
+  for (const LogPosition position : needed) {
+    if (position < begin) continue;  // it is there already
+    storage::EntityView entity;
+    STRATA_TRY(window.read_entity(position, &entity));
+    const std::string_view value = entity.value();
+    uint32_t part = 0;
+    for (size_t at = 0; at < value.size(); at += kPartBytes, ++part) {
+      STRATA_TRY(edit->put(*root, txn::evacuated_key(position, part), value.substr(at, kPartBytes), 0));
+    }
+  }
+  return Status::ok();
+}
+
+}  // namespace strata::recovery

@@ -1,0 +1,28 @@
+#include "recovery/replay.h"
+
+#include "recovery/retention.h"
+#include "storage/commit_record.h"
+
+namespace strata::recovery {
+
+Status replay_record(txn::Engine& engine, branch::Catalogue& catalogue, const storage::LogRecord& record) {
+  STRATA_ASSIGN(const storage::RecordView view, storage::parse_record(record.position, record.body));
+  engine.replay_stamp(record);
+  switch (view.kind) {
+    case storage::RecordKind::kCommit: {
+      STRATA_ASSIGN(const txn::BranchPtr branch, catalogue.find_id(view.branch));
+      return engine.replay_commit(record, view, *branch);
+    }
+    case storage::RecordKind::kBranchCreate:
+    case storage::RecordKind::kBranchFork:
+    case storage::RecordKind::kBranchDelete:
+      return catalogue.replay(record, view);
+    case storage::RecordKind::kHorizon:
+      return replay_retention(engine, catalogue, record, view);
+    default:
+      return Status::error(Code::kFormatTooNew, "the log holds a kind of record that this version does not know",
+                           "update the library");
+  }
+}
+
+}  // namespace strata::recovery
