@@ -38,7 +38,7 @@ PageFile::PageFile(const PageFileOptions& options, std::unique_ptr<os::File> fil
       allocator_(kMetaPages) {
   options_.database_id = opened.head.meta.database_id;
   for (const Blob& blob : {opened.head.meta.map, opened.head.meta.head}) {
-    if (blob.bytes > 0) own_.push_back(blob.extent());
+    if (blob.pages > 0) own_.push_back(blob.extent());
   }
   if (opened.previous) {
     previous_ = StoreHead{opened.previous->meta.sequence, std::move(opened.previous->blob)};
@@ -73,11 +73,13 @@ NodeId PageFile::allocate(uint32_t pages) {
 void PageFile::release(NodeId id, bool committed) {
   const Extent extent = extent_of(id);
   PageLockGuard guard(lock_);
+  if (extent.pages == 1 ? !node_pages_.test(extent.page) : !is_given_out(extent)) {
+    refuse(id);
+    return;
+  }
   if (extent.pages == 1) {
-    STRATA_CHECK(node_pages_.test(extent.page));
     node_pages_.clear(extent.page);
   } else {
-    STRATA_CHECK(extent.pages > 0 && node_pages_.all(extent));
     node_pages_.clear(extent);
   }
   node_page_count_ -= extent.pages;
@@ -106,8 +108,15 @@ Status PageFile::read(NodeId id, uint64_t birth, char* out) const {
 
 Status PageFile::commit(std::span<const NodeImage> images, std::string_view blob) {
   if (options_.read_only) return Status::error(Code::kReadOnly, "the database is open for reading only");
+  if (failure_.is_ok()) failure_ = check_ids();
   if (failure_.is_ok()) failure_ = try_commit(images, blob);
   return failure_;
+}
+
+Status PageFile::check_ids() const {
+  PageLockGuard guard(lock_);
+  if (refused_id_ == 0) return Status();
+  return Status::corruption(options_.path, page_of(refused_id_) * kPageBytes, "node in pages that hold none");
 }
 
 Status PageFile::try_commit(std::span<const NodeImage> images, std::string_view blob) {
@@ -165,26 +174,30 @@ std::vector<Extent> PageFile::advance_map(std::span<const NodeImage> sorted) {
 }
 
 std::string PageFile::place_blobs(MetaPage* meta, std::string_view blob) {
-  std::string map_bytes = encode_page_map(map_);
-  const uint64_t map_pages = map_bytes.empty() && blob.empty() ? 0 : pages_for(map_bytes.size() + kMapSlackBytes);
+  // What the map says of its own pages changes its size: it gets room for that before it is known.
+  const uint64_t draft_bytes = encode_page_map(map_).size();
+  const bool empty = draft_bytes == 0 && blob.empty();
+  const uint64_t map_pages = empty ? 0 : pages_for(draft_bytes + kMapSlackBytes);
+  const uint64_t blob_pages = pages_for(blob.size());
+  STRATA_CHECK(map_pages <= UINT32_MAX && blob_pages <= UINT32_MAX);
+  own_.clear();
   {
     PageLockGuard guard(lock_);
-    if (map_pages > 0) meta->map.page = allocator_.take(map_pages);
-    if (!blob.empty()) meta->head.page = allocator_.take(pages_for(blob.size()));
+    if (map_pages > 0) own_.push_back({meta->map.page = allocator_.take(map_pages), map_pages});
+    if (blob_pages > 0) own_.push_back({meta->head.page = allocator_.take(blob_pages), blob_pages});
     page_limit_.store(allocator_.limit(), std::memory_order_relaxed);
   }
-  own_.clear();
-  if (map_pages > 0) own_.push_back({meta->map.page, map_pages});
-  if (!blob.empty()) own_.push_back({meta->head.page, pages_for(blob.size())});
   for (const Extent& extent : own_) {
     STRATA_CHECK(!map_.used.any(extent) && !map_.kept.any(extent));
     map_.used.set(extent);
   }
-  if (map_pages > 0) map_bytes = encode_page_map(map_);
-  STRATA_CHECK(pages_for(map_bytes.size()) <= map_pages);
+  std::string map_bytes = encode_page_map(map_);
+  STRATA_CHECK(map_bytes.size() <= map_pages * kPageBytes);
   meta->map.bytes = map_bytes.size();
+  meta->map.pages = static_cast<uint32_t>(map_pages);
   meta->map.checksum = blob_checksum(map_bytes, *meta);
   meta->head.bytes = blob.size();
+  meta->head.pages = static_cast<uint32_t>(blob_pages);
   meta->head.checksum = blob_checksum(blob, *meta);
   meta->page_count = std::max(map_.used.end(), kMetaPages);
   return map_bytes;
@@ -243,9 +256,16 @@ Status PageFile::trim() {
 }
 
 void PageFile::keep_only(std::span<const NodeId> reachable) {
-  PageBitmap nodes;
-  for (NodeId id : reachable) nodes.set(extent_of(id));
   PageLockGuard guard(lock_);
+  PageBitmap nodes;
+  for (NodeId id : reachable) {
+    const Extent extent = extent_of(id);
+    if (extent.page < kMetaPages || extent.pages == 0 || extent.end() > allocator_.limit()) {
+      refuse(id);
+    } else {
+      nodes.set(extent);
+    }
+  }
   // A reachable page that was never given out can only be one that a damaged map called free: the next map names it.
   PageBitmap lost = nodes;
   lost.subtract(node_pages_);

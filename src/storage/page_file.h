@@ -10,7 +10,8 @@
 //      page of either; kept_ pages are given out again once the next commit has replaced the meta page that needs them.
 //   2. Nothing is written beside a meta page that looks valid but was not chosen at opening: it is wiped first, so
 //      that it cannot be chosen later, when pages that it names have been reused.
-//   3. node_pages_ holds the pages of all ids given out and not released: giving back anything else stops the process.
+//   3. node_pages_ holds the pages of all ids given out and not released. Once anything else is given back, nothing is
+//      committed any more.
 #pragma once
 
 #include <atomic>
@@ -63,6 +64,11 @@ class PageFile final : public NodeStore {
   void keep_only(std::span<const NodeId> reachable) override;
 
  private:
+  // Notes that this id cannot be right. Ids come from stored nodes too, which prove nothing: it is no reason to stop the
+  // process, but one to write no more.
+  void refuse(NodeId id) REQUIRES_LOCK(lock_) { refused_id_ = id != 0 ? id : make_node_id(1, 1); }
+  bool is_given_out(Extent extent) const REQUIRES_LOCK(lock_) { return extent.pages > 0 && node_pages_.all(extent); }
+  Status check_ids() const;
   Status try_commit(std::span<const NodeImage> images, std::string_view blob);
   // Moves the map from the head to the commit in progress; returns what only the head uses.
   std::vector<Extent> advance_map(std::span<const NodeImage> sorted);
@@ -91,6 +97,7 @@ class PageFile final : public NodeStore {
   PageAllocator allocator_ GUARDED_BY(lock_);
   PageBitmap node_pages_ GUARDED_BY(lock_);
   uint64_t node_page_count_ GUARDED_BY(lock_) = 0;
+  NodeId refused_id_ GUARDED_BY(lock_) = 0;
   std::vector<Extent> released_ GUARDED_BY(lock_);  // in use by the newest head; not by the next
 };
 

@@ -80,12 +80,11 @@ Status Opener::check_meta(uint64_t page, const MetaPage& meta) const {
 Result<std::string> Opener::read_blob(const Blob& blob, const MetaPage& meta, std::string_view what) const {
   const uint64_t offset = blob.page * kPageBytes;
   if (blob.bytes == 0) {
-    if (blob.page == 0 && blob.checksum == blob_checksum({}, meta)) return std::string();
+    if (blob.page == 0 && blob.pages == 0 && blob.checksum == blob_checksum({}, meta)) return std::string();
     return Status::corruption(options_.path, offset, std::string(what) + " is empty, but not nowhere");
   }
-  // Compared by page numbers, so that no product or sum can wrap.
-  if (blob.page < kMetaPages || blob.page >= meta.page_count ||
-      pages_for(std::min(blob.bytes, meta.page_count * kPageBytes + 1)) > meta.page_count - blob.page) {
+  if (blob.page < kMetaPages || blob.page >= meta.page_count || blob.pages > meta.page_count - blob.page ||
+      blob.bytes > uint64_t{blob.pages} * kPageBytes) {
     return Status::corruption(options_.path, offset, std::string(what) + " lies outside the file");
   }
   std::string bytes(blob.bytes, '\0');

@@ -25,11 +25,13 @@ uint32_t meta_checksum(std::string_view page) {
 void put_blob(std::string& out, const Blob& blob) {
   base::put_u64(out, blob.page);
   base::put_u64(out, blob.bytes);
+  base::put_u32(out, blob.pages);
   base::put_u32(out, blob.checksum);
 }
 
 bool read_blob(base::Reader& reader, Blob* blob) {
-  return reader.read_u64(blob->page) && reader.read_u64(blob->bytes) && reader.read_u32(blob->checksum);
+  return reader.read_u64(blob->page) && reader.read_u64(blob->bytes) && reader.read_u32(blob->pages) &&
+         reader.read_u32(blob->checksum);
 }
 
 void put_run(std::string& out, PageState state, uint64_t pages) {

@@ -32,8 +32,9 @@ constexpr uint64_t pages_for(uint64_t bytes) { return (bytes + kPageBytes - 1) /
 struct Blob {
   uint64_t page = 0;  // 0 when there are no bytes
   uint64_t bytes = 0;
+  uint32_t pages = 0;  // may be more than the bytes fill
   uint32_t checksum = 0;
-  Extent extent() const { return {page, pages_for(bytes)}; }
+  Extent extent() const { return {page, pages}; }
 };
 
 struct MetaPage {

@@ -157,8 +157,8 @@ TEST(MetaPageTest, ReadsBackAndEveryFlippedByteIsNoticed) {
   meta.database_id = page_test::kDatabaseId;
   meta.sequence = 77;
   meta.page_count = 9000;
-  meta.map = {5, 4097, 0xabcdef01};
-  meta.head = {8, 1, 2};
+  meta.map = {5, 4097, 3, 0xabcdef01};
+  meta.head = {8, 1, 1, 2};
   const std::string page = encode_meta(meta);
   ASSERT_EQ(page.size(), kPageBytes);
   MetaPage again;
@@ -166,7 +166,7 @@ TEST(MetaPageTest, ReadsBackAndEveryFlippedByteIsNoticed) {
   EXPECT_EQ(again.database_id, meta.database_id);
   EXPECT_EQ(again.sequence, 77u);
   EXPECT_EQ(again.page_count, 9000u);
-  EXPECT_EQ(again.map.extent(), (Extent{5, 2}));
+  EXPECT_EQ(again.map.extent(), (Extent{5, 3}));
   EXPECT_EQ(again.map.checksum, 0xabcdef01u);
   EXPECT_EQ(again.head.extent(), (Extent{8, 1}));
   for (size_t at = 0; at < page.size(); ++at) {
