@@ -65,8 +65,10 @@ class Strata(_native.Session):
 
     __slots__ = ("__weakref__",)
 
-    def __new__(cls, *_: object, **__: object) -> NoReturn:  # type: ignore[misc]
-        raise TypeError("use Strata.open(path) or Strata.cache()")
+    if not TYPE_CHECKING:  # where it would say that nothing returns a Strata
+
+        def __new__(cls, *_, **__):
+            raise TypeError("use Strata.open(path) or Strata.cache()")
 
     def transaction(
         self, *, read_only: bool = False, isolation: Isolation = "serializable", message: str | None = None

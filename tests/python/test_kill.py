@@ -16,6 +16,15 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 WRITER = pathlib.Path(__file__).with_name("kill_writer.py")
 
 
+OPENER = """
+import sys
+from stratadb import Strata
+print(flush=True)
+db = Strata.open(sys.argv[1])
+print(flush=True)
+"""
+
+
 class Expected:
     """What the acknowledged steps say must be there."""
 
@@ -133,10 +142,7 @@ def test_killed_while_it_recovers(tmp_path):
     writer.wait()
     writer.stdout.close()
     for _ in range(scaled(5)):
-        opener = start(
-            "import os, sys; from stratadb import Strata; print(flush=True); Strata.open(sys.argv[1]); print(flush=True)",
-            path,
-        )
+        opener = start(OPENER, path)
         opener.stdout.read(1)
         if rng.random() < 0.5:
             opener.stdout.read(1)

@@ -1,0 +1,362 @@
+"""A session with StrataDB, to watch: `python -m stratadb.demo`.
+
+It stores the documentation of Python's own standard library, lets two branches change it, reads the past, kills a
+writer with `kill -9` in the middle of its work and shows that nothing it had acknowledged is gone. It ends with exit
+code 1 and says so when anything is not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import functools
+import itertools
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from stratadb import Strata, StrataError
+
+RECORDS = 4_000
+NOTES = 400  # keys that the writer of the last part goes round
+ACKNOWLEDGED = 5_000  # writes after which it is killed, in the middle of the next ones
+
+
+class DemoError(Exception):
+    """Something was not as it must be."""
+
+
+def main() -> int:
+    """Runs the session in a folder of its own and removes it."""
+    parser = argparse.ArgumentParser(prog="python -m stratadb.demo", description="A session with StrataDB, to watch.")
+    parser.add_argument("--path", type=pathlib.Path, help="where to put the database, which is then kept")
+    parser.add_argument("--writer", metavar="PATH", help=argparse.SUPPRESS)  # the process that is killed
+    options = parser.parse_args()
+    if options.writer:
+        write_for_ever(options.writer)
+    if options.path and options.path.exists():
+        parser.error(f"{options.path} exists already")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="strata-demo-"))
+    try:
+        tour(options.path or folder / "db")
+    except (DemoError, StrataError) as error:
+        print(f"\nThis went wrong: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def tour(path: pathlib.Path) -> None:
+    """The parts one after the other, on one database."""
+    began = time.perf_counter()
+    with Strata.open(path) as db:
+        print(f"StrataDB {db.ping()} in {path}")
+        records = load(db)
+        loaded = db.info()["commit_timestamp"]
+        look(db, records)
+        branch(db, records)
+        travel(db, records, loaded)
+    kill(path)
+    with Strata.open(path) as db:
+        finish(db, records)
+    print(f"\nEverything was as it must be, in {time.perf_counter() - began:.1f} s.")
+
+
+# ---- 1. storing ----
+
+
+def load(db: Strata) -> dict[str, dict[str, Any]]:
+    """The documentation of the standard library, one commit a module."""
+    heading("Store", "the documented functions and classes of Python's standard library")
+    records: dict[str, dict[str, Any]] = {}
+    spent, modules = 0.0, 0
+    for entries in documented():
+        entries = dict(itertools.islice(entries.items(), RECORDS - len(records)))
+        started = time.perf_counter()
+        db.kv_batch_put(entries)
+        spent += time.perf_counter() - started
+        modules += 1
+        records |= entries
+        if len(records) == RECORDS:
+            break
+    line("records", f"{len(records):,}", f"of {modules} modules, one commit each")
+    line("stored in", milliseconds(spent), f"{len(records) / spent:,.0f} records a second")
+    line("on disk", megabytes(db.info()["disk_bytes"]), "with all history")
+    check(db.kv_count() == len(records), "as many keys as records")
+    check(dict(db.kv_scan()) == records, "every record comes back as it was put")
+    return records
+
+
+def documented() -> Iterator[dict[str, dict[str, Any]]]:
+    """For each module with documentation {"module/name": record}."""
+    root = pathlib.Path(sysconfig.get_path("stdlib"))
+    for file in sorted(root.rglob("*.py")):
+        name = file.relative_to(root)
+        if {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo"} & set(name.parts):
+            continue
+        try:
+            source = file.read_text(encoding="utf-8")
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, OSError):
+            continue
+        module = ".".join(name.with_suffix("").parts)
+        entries = dict(definitions(tree, source.splitlines(), module))
+        if entries:
+            yield entries
+
+
+def definitions(node: ast.AST, lines: list[str], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Functions and classes with a docstring, those inside of classes too."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.ClassDef):
+            continue
+        name = f"{place}/{child.name}"
+        if doc := ast.get_docstring(child):
+            end = child.end_lineno or child.lineno
+            yield (
+                name,
+                {
+                    "kind": "class" if isinstance(child, ast.ClassDef) else "function",
+                    "line": child.lineno,
+                    "doc": doc,
+                    "source": "\n".join(lines[child.lineno - 1 : min(end, child.lineno + 20)]),
+                },
+            )
+        if isinstance(child, ast.ClassDef):
+            yield from definitions(child, lines, name)
+
+
+# ---- 2. reading ----
+
+
+def look(db: Strata, records: dict[str, dict[str, Any]]) -> None:
+    """Single gets, a prefix, pages."""
+    heading("Read", "any record by its key, any part of the keys in order")
+    keys = random.Random(1).choices(sorted(records), k=5_000)
+    spent, found = timed(lambda: [db.kv_get(key) for key in keys])
+    check(found == [records[key] for key in keys], "a get returns what was put")
+    line("get", microseconds(spent / len(keys)), f"each, {len(keys):,} random ones")
+    prefix = max(
+        ("/".join(key.split("/")[:2]) + "/" for key in records), key=lambda p: sum(k.startswith(p) for k in records)
+    )
+    spent, listed = timed(lambda: db.kv_list(prefix))
+    check(listed == sorted(key for key in records if key.startswith(prefix)), "a prefix lists its keys in order")
+    line("list", microseconds(spent), f"for the {len(listed)} keys below {prefix}")
+    seen, cursor = 0, None
+    while True:
+        page = db.kv_list_paginated(limit=500, cursor=cursor)
+        seen, cursor = seen + len(page["keys"]), page["cursor"]
+        if cursor is None:
+            break
+    check(seen == len(records), "the pages together hold every key")
+    line("pages", f"{-(-seen // 500)}", f"of up to 500 keys, {seen:,} in all")
+
+
+# ---- 3. branches ----
+
+
+def branch(db: Strata, records: dict[str, dict[str, Any]]) -> None:
+    """Two agents change the same data, each on a branch of its own."""
+    heading("Branch", "two agents change the same data and do not see each other")
+    for name in ("summaries", "cleanup"):
+        spent, report = timed(functools.partial(db.branch_fork, "default", name))
+        check(report["key_count"] == len(records), "a fork has every key")
+        line("fork", microseconds(spent), f"default to {name}, {report['key_count']:,} keys, nothing copied")
+    with db.session() as agent:
+        agent.branch_use("summaries")
+        with agent.transaction(message="one line for each class"):
+            for key, record in records.items():
+                if record["kind"] == "class":
+                    agent.kv_put(key, {**record, "summary": record["doc"].splitlines()[0]})
+        agent.kv_put("README", {"doc": "Classes have a summary here."})
+    with db.session() as agent:
+        agent.branch_use("cleanup")
+        agent.kv_batch_delete([key for key in records if key.rpartition("/")[2].startswith("_")])
+        agent.run(lambda branch: branch.kv_put("README", {"doc": f"{branch.kv_count():,} public names."}))
+    classes = sum(record["kind"] == "class" for record in records.values())
+    private = sum(key.rpartition("/")[2].startswith("_") for key in records)
+    expected = {"summaries": (1, classes, 0), "cleanup": (1, 0, private)}
+    for name, numbers in expected.items():
+        found = compare(db, "default", name)
+        check(found == numbers, f"{name} differs from default as it was changed: {found}, not {numbers}")
+        line(name, f"{sum(found):,} differ", "{:,} added, {:,} changed, {:,} removed against default".format(*found))
+    check(dict(db.kv_scan()) == records, "default is untouched")
+
+
+def compare(db: Strata, a: str, b: str) -> tuple[int, int, int]:
+    """How many keys were added, changed and removed on the way from one branch to another."""
+    contents = []
+    with db.session() as reader:
+        for name in (a, b):
+            reader.branch_use(name)
+            contents.append(dict(reader.kv_scan()))
+    before, after = contents
+    changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
+    return len(after.keys() - before.keys()), changed, len(before.keys() - after.keys())
+
+
+# ---- 4. the past ----
+
+
+def travel(db: Strata, records: dict[str, dict[str, Any]], loaded: int) -> None:
+    """Every read can be asked for the state at an earlier commit."""
+    heading("Look back", "every state of the past can be read")
+    key = random.Random(2).choice(sorted(records))
+    for mark in ("checked", "translated", "reviewed"):
+        db.kv_put(key, {**db.kv_get(key), "status": mark})
+    db.kv_delete(key)
+    history = db.kv_history(key) or []
+    check([row["version"] for row in history] == [5, 4, 3, 2, 1], "every version is in the history")
+    check(history[0]["deleted"] and history[-1]["value"] == records[key], "from the first to the deletion")
+    shown = " < ".join("deleted" if row["deleted"] else row["value"].get("status", "stored") for row in history)
+    line("history", f"{len(history)} versions", f"of {key}: {shown}")
+    others = [other for other in records if other != key][: len(records) // 2]
+    db.kv_batch_put(dict.fromkeys(others, "overwritten"))
+    spent, value = timed(lambda: db.kv_get(key, as_of=loaded))
+    check(value == records[key], "the record as it was after loading")
+    line("get, as of", microseconds(spent), f"{key} is deleted now, and was there after loading")
+    spent, past = timed(lambda: dict(db.kv_scan(as_of=loaded)))
+    check(past == records, "the whole branch as it was after loading")
+    line(
+        "scan, as of",
+        milliseconds(spent),
+        f"all {len(past):,} records as they were, {len(others):,} are overwritten now",
+    )
+    spent, report = timed(lambda: db.branch_fork("default", "restored", as_of=loaded))
+    check(report["key_count"] == len(records), "a fork of the past has every key")
+    check(compare(db, "summaries", "restored")[2] == 1, "and only what was then there")
+    line("fork, as of", microseconds(spent), "the branch restored is default as it was after loading")
+
+
+# ---- 5. kill -9 ----
+
+
+def write_for_ever(path: str) -> None:
+    """What the killed process does: says on stdout what the database has acknowledged, a number at a time."""
+    db = Strata.open(path)
+    for n in itertools.count():
+        if n % 20 == 19:
+            with db.transaction():
+                for part in ("left", "right"):
+                    db.kv_put(f"pair/{part}", n)
+        else:
+            db.kv_put(f"note/{n % NOTES}", {"n": n, "text": f"note number {n}"})
+        sys.stdout.write(f"{n}\n")
+        sys.stdout.flush()
+
+
+def kill(path: pathlib.Path) -> None:
+    """Another process writes; it is killed while it does; its writes are counted."""
+    heading("Kill", "a process that writes is ended by kill -9")
+    command = [sys.executable, "-m", "stratadb.demo", "--writer", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        said = list(itertools.islice(writer.stdout, ACKNOWLEDGED))
+        writer.send_signal(signal.SIGKILL)
+        said += writer.stdout.readlines()
+        status = writer.wait()
+    check(status == -signal.SIGKILL, f"the writer was killed by signal 9, not ended with {status}")
+    numbers = [int(text) for text in said if text.endswith("\n")]
+    check(numbers == list(range(len(numbers))), "the writer counted")
+    line("acknowledged", f"{len(numbers):,} writes", f"then kill -9 of process {writer.pid}")
+    spent, db = timed(lambda: Strata.open(path))
+    with db:
+        line("reopened in", milliseconds(spent), "the end of the log replayed")
+        lost, versions, beyond = audit(db, numbers)
+        line(
+            "found", f"{len(numbers) - lost:,} writes", f"{lost} lost; {versions:,} versions read back from the history"
+        )
+        check(lost == 0, "nothing acknowledged is lost")
+        check(beyond <= 1, f"at most the write on its way is there beyond that, not {beyond}")
+        left, right = db.kv_history("pair/left") or [], db.kv_history("pair/right") or []
+        check([row["value"] for row in left] == [row["value"] for row in right], "no transaction is there in part")
+        line("transactions", f"{len(left):,}", "of two writes each, none in part")
+        report = db.verify()
+        check(report["ok"], f"verify() finds nothing: {report['problems'][:3]}")
+        line("verified", f"{report['pages']:,} pages", "no problem found")
+
+
+def audit(db: Strata, numbers: list[int]) -> tuple[int, int, int]:
+    """How many acknowledged writes are missing, how many versions there are, how many beyond the acknowledged."""
+    found: set[int] = set()
+    versions = 0
+    for key in [*db.kv_list("note/"), "pair/left"]:
+        history = db.kv_history(key) or []
+        values = [row["value"]["n"] if isinstance(row["value"], dict) else row["value"] for row in history]
+        check(values == sorted(values, reverse=True), f"the history of {key} is in order")
+        check(
+            [row["version"] for row in history] == list(range(len(history), 0, -1)), f"no version of {key} is missing"
+        )
+        versions += len(history)
+        found.update(values)
+    return len(set(numbers) - found), versions, len(found - set(numbers))
+
+
+# ---- 6. what is left ----
+
+
+def finish(db: Strata, records: dict[str, dict[str, Any]]) -> None:
+    """Everything from before the kill is there as well."""
+    heading("And now", "everything from before is there as well")
+    names = db.branch_list()
+    check(names == ["cleanup", "default", "restored", "summaries"], f"the branches are there, not {names}")
+    db.branch_use("restored")
+    check(dict(db.kv_scan()) == records, "the restored branch holds every record")
+    about = db.info()
+    line("branches", f"{about['branch_count']}", ", ".join(names))
+    line("keys", f"{about['total_keys']:,}", "over all branches")
+    line("on disk", megabytes(about["disk_bytes"]), "four branches and all history")
+
+
+# ---- showing and checking ----
+
+
+def heading(word: str, text: str) -> None:
+    """Begins a part."""
+    print(f"\n{word}: {text}")
+
+
+def line(what: str, number: str, text: str) -> None:
+    """One fact, in columns."""
+    print(f"  {what:<13} {number:>14}   {text}")
+
+
+def check(condition: bool, what: str) -> None:
+    """What must be so; else the demo ends here."""
+    if not condition:
+        raise DemoError(f"expected {what}")
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and what the call returned."""
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
+
+
+def microseconds(seconds: float) -> str:
+    """For short times."""
+    return f"{seconds * 1e6:,.1f} µs" if seconds < 1e-3 else milliseconds(seconds)
+
+
+def milliseconds(seconds: float) -> str:
+    """For longer ones."""
+    return f"{seconds * 1e3:,.1f} ms"
+
+
+def megabytes(count: int) -> str:
+    """Of a size in bytes."""
+    return f"{count / 1e6:,.1f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
