@@ -11,6 +11,7 @@
 #include "storage/node_store.h"
 #include "testing/crash_fs.h"
 #include "testing/crash_player.h"
+#include "testing/promises.h"
 #include "testing/random.h"
 
 namespace strata::storage {
@@ -18,7 +19,7 @@ namespace {
 
 using strata::testing::Crash;
 using strata::testing::CrashFileSystem;
-using strata::testing::Loss;
+using strata::testing::Promises;
 using strata::testing::Random;
 
 constexpr uint64_t kDatabaseId = 0x0123456789abcdef;
@@ -199,14 +200,6 @@ class MiniDb {
   uint64_t durable_ = 0;
 };
 
-// What was promised, and when.
-struct Ack {
-  uint64_t position = 0;  // in the record of the file system
-  uint64_t written = 0;   // commits that survive the death of the process
-  uint64_t durable = 0;   // commits that survive a power cut
-  uint64_t begun = 0;     // commits that may be there
-};
-
 class Harness {
  public:
   Harness(const Setup& setup, uint64_t seed) : setup_(setup), random_(seed) {}
@@ -216,19 +209,21 @@ class Harness {
   const std::vector<std::string>& problems() const { return problems_; }
 
   // Works `steps` steps from this disk, then crashes, and works on from some of the crashes.
-  void run(CrashFileSystem& fs, Bodies bodies, uint64_t steps, double images_per_point, int depth) {
-    std::vector<Ack> acks;
+  // `known`: commits that recovery finds on it, as it has to again if recovery itself crashes.
+  void run(CrashFileSystem& fs, Bodies bodies, uint64_t known, uint64_t steps, double images_per_point, int depth) {
+    Promises promises;
+    promises.add({0, known, known, known});
     if (setup_.honest) fs.set_honest(setup_.honest);
-    work(fs, &bodies, steps, &acks);
+    work(fs, &bodies, steps, &promises);
     if (!problems_.empty()) return;
     states_ += strata::testing::for_each_crash(fs, random_, images_per_point, [&](const Crash& crash) {
-      check(crash, bodies, acks, depth);
+      check(crash, bodies, promises, depth);
       return problems_.empty();
     });
   }
 
  private:
-  void work(CrashFileSystem& fs, Bodies* bodies, uint64_t steps, std::vector<Ack>* acks) {
+  void work(CrashFileSystem& fs, Bodies* bodies, uint64_t steps, Promises* promises) {
     std::unique_ptr<MiniDb> db;
     const auto done = [&](const Status& status, const char* what) {
       if (!status.is_ok()) problems_.push_back(std::string(what) + ": " + status.to_string());
@@ -243,7 +238,7 @@ class Harness {
     };
     const auto note = [&] {
       const uint64_t written = setup_.strict ? db->durable() : db->commits();
-      acks->push_back({fs.position(), written, db->durable(), db->commits()});
+      promises->add({fs.position(), written, db->durable(), db->commits()});
     };
     if (!open()) return;
     note();
@@ -280,30 +275,21 @@ class Harness {
     return body;
   }
 
-  void check(const Crash& crash, const Bodies& bodies, const std::vector<Ack>& acks, int depth) {
-    Ack least;
-    uint64_t most = bodies.size();
-    for (const Ack& ack : acks) {
-      if (ack.position > crash.returned) {
-        most = std::max(ack.begun, least.begun);
-        break;
-      }
-      least = ack;
-    }
-    const uint64_t promised = strata::testing::keeps_written(crash.loss) ? least.written : least.durable;
+  void check(const Crash& crash, const Bodies& bodies, const Promises& promises, int depth) {
+    const Promises::Range promised = promises.of(crash);
     CrashFileSystem fs(crash.image);
     const auto opened = MiniDb::open(fs, Setup{setup_.strict, setup_.retention}, bodies);
     const auto problem = [&](const std::string& text) { problems_.push_back(text + "\n    " + crash.what); };
     if (!opened.is_ok()) return problem(opened.status().to_string());
     const uint64_t found = (*opened)->commits();
-    if (found < promised) {
-      return problem(std::to_string(found) + " commits are left of " + std::to_string(promised) + " promised");
+    if (found < promised.least || found > promised.most) {
+      return problem(std::to_string(found) + " commits are there, promised were " + std::to_string(promised.least) +
+                     " to " + std::to_string(promised.most));
     }
-    if (found > most) return problem(std::to_string(found) + " commits, but only " + std::to_string(most) + " begun");
     if (depth == 0 || !random_.one_in(12)) return;
     // Recovery itself is part of the record that is crashed next.
     CrashFileSystem again(crash.image);
-    run(again, bodies, 1 + random_.below(6), 0.3, depth - 1);
+    run(again, bodies, found, 1 + random_.below(6), 0.3, depth - 1);
     if (!problems_.empty()) problems_.back() += "\n  which followed a " + crash.what;
   }
 
@@ -323,7 +309,7 @@ Outcome crash_many(const Setup& setup, uint64_t states, uint64_t seed) {
   for (uint64_t round = 0; outcome.states < states && outcome.problems.empty(); ++round) {
     Harness harness(setup, seed + round);
     CrashFileSystem fs;
-    harness.run(fs, {}, 60, 1.0, 2);
+    harness.run(fs, {}, 0, 60, 1.0, 2);
     outcome.states += harness.states();
     outcome.problems = harness.problems();
     for (std::string& problem : outcome.problems) problem += "\n  in round " + std::to_string(round);

@@ -125,18 +125,16 @@ void ModelDb::create_branch(const std::string& name, uint64_t timestamp) {
   branches_[name].created_at = timestamp;
 }
 
-void ModelDb::fork(const std::string& source, const std::string& destination, ModelMoment as_of, uint64_t timestamp) {
+void ModelDb::fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp) {
   STRATA_CHECK(branches_.count(destination) == 0);
   const ModelBranch& origin = branches_.at(source);
   ModelBranch fork = origin;
   fork.created_at = timestamp;
   fork.commits = 0;
   fork.parent = source;
-  fork.fork_timestamp = as_of.value_or(timestamp);
-  if (as_of.has_value()) {
-    ModelBranch::cut(fork.keys_, *as_of);
-    ModelBranch::cut(fork.spaces_, *as_of);
-  }
+  fork.fork_timestamp = state_of;
+  ModelBranch::cut(fork.keys_, state_of);
+  ModelBranch::cut(fork.spaces_, state_of);
   branches_[destination] = std::move(fork);
 }
 

@@ -81,7 +81,8 @@ class ModelDb {
   // Everything in the space, and the space.
   void remove_space(const std::string& branch, const std::string& space, uint64_t timestamp);
   void create_branch(const std::string& name, uint64_t timestamp);
-  void fork(const std::string& source, const std::string& destination, ModelMoment as_of, uint64_t timestamp);
+  // `state_of`: the moment forked from.
+  void fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp);
   void remove_branch(const std::string& name) { branches_.erase(name); }
   // Retention on all branches: moments before `cut` are gone, and all versions that only they could see.
   void trim(uint64_t cut);
