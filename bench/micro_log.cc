@@ -41,8 +41,7 @@ class Log {
     options.fs = fs_;
     options.folder = folder_;
     options.database_id = kDatabaseId;
-    auto opened = CommitLog::open(options, LogStart{}, [](const LogRecord&) { return Status(); });
-    require(opened.status());
+    log_ = require(CommitLog::open(options, LogStart{}, [](const LogRecord&) { return Status(); }));
   }
   ~Log() {
     require(log_->close());
