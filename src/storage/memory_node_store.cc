@@ -68,7 +68,7 @@ class MemoryNodeStore final : public NodeStore {
   PageAllocator allocator_;
   StoreHead head_;
   std::optional<StoreHead> previous_;
-  std::atomic<uint64_t> used_{0};   // read by any thread
+  std::atomic<uint64_t> used_{0};  // read by any thread
   std::atomic<uint64_t> limit_{0};
 };
 

@@ -64,8 +64,8 @@ class PageFile final : public NodeStore {
   void keep_only(std::span<const NodeId> reachable) override;
 
  private:
-  // Notes that this id cannot be right. Ids come from stored nodes too, which prove nothing: it is no reason to stop the
-  // process, but one to write no more.
+  // Notes that this id cannot be right. Ids come from stored nodes too, which prove nothing: it is no reason to stop
+  // the process, but one to write no more.
   void refuse(NodeId id) REQUIRES_LOCK(lock_) { refused_id_ = id != 0 ? id : make_node_id(1, 1); }
   bool is_given_out(Extent extent) const REQUIRES_LOCK(lock_) { return extent.pages > 0 && node_pages_.all(extent); }
   Status check_ids() const;

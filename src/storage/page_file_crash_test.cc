@@ -1,4 +1,5 @@
-// Damage, failing calls and power cuts: whatever happens to the page file, it opens at a committed head or says why not.
+// Damage, failing calls and power cuts: whatever happens to the page file, it opens at a committed head or says why
+// not.
 #include <gtest/gtest.h>
 
 #include "storage/page_format.h"
@@ -228,7 +229,8 @@ Outcome cut_everywhere(uint64_t seed, int generations, Sabotage sabotage) {
     std::vector<Event> events = std::move(fs.recorder().events);
     if (sabotage == Sabotage::kNoSyncBeforeMeta) {
       for (size_t i = 0; i + 1 < events.size(); ++i) {
-        const bool meta_next = events[i + 1].kind == Event::Kind::kWrite && events[i + 1].offset < kMetaPages * kPageBytes;
+        const bool meta_next =
+            events[i + 1].kind == Event::Kind::kWrite && events[i + 1].offset < kMetaPages * kPageBytes;
         if (events[i].kind == Event::Kind::kSync && meta_next) events[i] = {Event::Kind::kWrite, 0, ""};
       }
     }
@@ -241,7 +243,8 @@ Outcome cut_everywhere(uint64_t seed, int generations, Sabotage sabotage) {
         if (mark.events <= i) acknowledged = mark.acknowledged;
       }
       for (int cut = 0; cut < static_cast<int>(Disk::Cut::kCount) + 2; ++cut) {
-        const Disk::Cut way = cut < static_cast<int>(Disk::Cut::kCount) ? static_cast<Disk::Cut>(cut) : Disk::Cut::kSubset;
+        const Disk::Cut way =
+            cut < static_cast<int>(Disk::Cut::kCount) ? static_cast<Disk::Cut>(cut) : Disk::Cut::kSubset;
         std::string image = disk.image(way, oracle);
         const std::unique_ptr<os::FileSystem> after = os::make_memory_file_system();
         page_test::save(*after, image);

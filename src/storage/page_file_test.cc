@@ -147,9 +147,18 @@ TEST(PageFileTest, AMetaPageThatWasNotChosenIsWipedBeforeItsPagesAreReused) {
     ASSERT_EQ((*store)->head().sequence, 1u);
     EXPECT_EQ((*store)->head().blob, "one");
     EXPECT_EQ((*store)->allocate(1), node);
-    // The commit stops at its first write behind the wipe: the images.
-    fs.recorder().fail_at = fs.recorder().calls + 3;
+    // The commit stops at the call behind the one that wrote the node.
+    page_test::Recorder& recorder = fs.recorder();
+    recorder.half_write = false;
+    recorder.watch = [&] {
+      std::string now(kPageBytes, '\0');
+      auto file = std::move(fs.under().open(kPath, os::OpenMode::kRead)).value();
+      ASSERT_TRUE(file->read(page_of(node) * kPageBytes, kPageBytes, now.data()).is_ok());
+      if (now != intact.substr(page_of(node) * kPageBytes, kPageBytes)) recorder.fail_at = recorder.calls;
+    };
     ASSERT_FALSE(commit_new(**store, {node}, 3, "other").is_ok());
+    ASSERT_EQ(recorder.calls, recorder.fail_at + 1);
+    recorder.watch = nullptr;
   }
   std::string bytes = page_test::load(fs);
   bytes[blob_at] = 'x';
@@ -265,7 +274,8 @@ TEST(PageFileTest, KeepOnlyFreesWhatNobodyReaches) {
 
 TEST(PageFileTest, IdsThatCannotBeStopCommits) {
   const NodeId far = make_node_id((uint64_t{1} << 48) - 1, 0xffff);
-  for (NodeId wrong : {NodeId{0}, make_node_id(0, 1), make_node_id(1, 2), make_node_id(2, 0), make_node_id(3, 1), far}) {
+  for (NodeId wrong :
+       {NodeId{0}, make_node_id(0, 1), make_node_id(1, 2), make_node_id(2, 0), make_node_id(3, 1), far}) {
     for (bool kept : {false, true}) {
       const std::unique_ptr<os::FileSystem> fs = os::make_memory_file_system();
       auto store = std::move(open_store(*fs)).value();
@@ -436,7 +446,6 @@ TEST(PageFileTest, AllocatesAndReleasesInAnotherThreadDuringCommits) {
     ASSERT_EQ(store->used_pages(), 0u);
   }
 }
-
 
 TEST(PageFileDeathTest, WritingOverACommittedNodeStopsTheProcess) {
   const std::unique_ptr<os::FileSystem> fs = os::make_memory_file_system();

@@ -46,8 +46,9 @@ struct Recorder {
   std::vector<Event> events;
   bool record = false;
   int64_t calls = 0;
-  int64_t fail_at = -1;       // number of the call that fails; half of a failing write is done
+  int64_t fail_at = -1;  // number of the call that fails
   Code fail_code = Code::kIoError;
+  bool half_write = true;       // half of a failing write is done
   std::function<void()> watch;  // called at every write and sync, as another thread would run
 
   bool fails() { return calls++ == fail_at; }
@@ -65,7 +66,7 @@ class RecordedFile final : public os::File {
   Status write(uint64_t offset, std::string_view bytes) override {
     if (recorder_.watch) recorder_.watch();
     if (recorder_.fails()) {
-      STRATA_TRY(under_->write(offset, bytes.substr(0, bytes.size() / 2)));
+      if (recorder_.half_write) STRATA_TRY(under_->write(offset, bytes.substr(0, bytes.size() / 2)));
       return recorder_.failure();
     }
     if (recorder_.record) recorder_.events.push_back({Event::Kind::kWrite, offset, std::string(bytes)});
@@ -112,7 +113,9 @@ class RecordedFileSystem final : public os::FileSystem {
     if (recorder_.fails()) return recorder_.failure();
     return under_->exists(path);
   }
-  Status remove(const std::string& path) override { return recorder_.fails() ? recorder_.failure() : under_->remove(path); }
+  Status remove(const std::string& path) override {
+    return recorder_.fails() ? recorder_.failure() : under_->remove(path);
+  }
   Status rename(const std::string& from, const std::string& to) override {
     return recorder_.fails() ? recorder_.failure() : under_->rename(from, to);
   }
@@ -213,7 +216,8 @@ class Oracle {
     if (at == live_.end()) at = live_.begin();
     // A node that the commit in progress writes is held by the tree's pin.
     if (in_flight_.count(at->first) != 0) return;
-    for (uint64_t page = page_of(at->first); page < page_of(at->first) + pages_of(at->first); ++page) taken_.erase(page);
+    for (uint64_t page = page_of(at->first); page < page_of(at->first) + pages_of(at->first); ++page)
+      taken_.erase(page);
     store_->release(at->first, states_[acknowledged_].nodes.count(at->first) != 0);
     live_.erase(at);
   }
