@@ -303,23 +303,7 @@ void Encoder::raise_refusal() {
   }
 }
 
-// Writers that are not in use: their buffers are worth keeping.
-constexpr size_t kPoolSize = 8;
-ValueWriter* pool[kPoolSize];
-size_t pooled = 0;
-
 }  // namespace
-
-PooledWriter::PooledWriter() : writer_(pooled > 0 ? pool[--pooled] : new ValueWriter) {}
-
-PooledWriter::~PooledWriter() {
-  if (pooled < kPoolSize) {
-    writer_->clear();
-    pool[pooled++] = writer_;
-  } else {
-    delete writer_;
-  }
-}
 
 bool utf8_of(PyObject* text, std::string_view* utf8) {
   if (PyUnicode_IS_COMPACT_ASCII(text)) {

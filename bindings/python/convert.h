@@ -12,20 +12,6 @@
 
 namespace strata::python {
 
-// A writer out of a small pool; encoding may run Python code and so come here again while one is in use.
-class PooledWriter {
- public:
-  PooledWriter();
-  ~PooledWriter();
-  PooledWriter(const PooledWriter&) = delete;
-  PooledWriter& operator=(const PooledWriter&) = delete;
-  ValueWriter& operator*() { return *writer_; }
-  ValueWriter* operator->() { return writer_; }
-
- private:
-  ValueWriter* writer_;
-};
-
 // Encodes `value` into `out`, which is cleared first. False with an exception set that names the place in the value
 // (`$.a[3]`): ValidationError integer_out_of_range, invalid_unicode, nesting_too_deep, value_too_large; TypeError.
 bool encode(PyObject* value, ValueWriter& out);
