@@ -63,8 +63,6 @@ class Strata(_native.Session):
     {'text': 'Hello', 'times': 3}
     """
 
-    __slots__ = ("__weakref__",)
-
     if not TYPE_CHECKING:  # where it would say that nothing returns a Strata
 
         def __new__(cls, *_, **__):

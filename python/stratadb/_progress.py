@@ -29,8 +29,8 @@ def bar(label: str, stream: TextIO) -> Callable[[int, int], None]:
         if line != shown:
             stream.write(line)
             shown = line
-        if done >= total:
-            stream.write("\n")
-        stream.flush()
+            if done >= total:
+                stream.write("\n")
+            stream.flush()
 
     return draw
