@@ -56,6 +56,9 @@ Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_
   return collect_changed(engine, head.deleted, as_of, overrides);
 }
 
+// What an entity that is no version of a key says of its predecessor.
+constexpr storage::LogPosition kNoPointer = 0;
+
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp) {
   for (const RowOverride& change : overrides) {
     storage::Entity entity;
@@ -64,6 +67,7 @@ void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides
     entity.tombstone = change.row.empty();
     entity.version = 1;
     entity.timestamp = timestamp;
+    entity.pointers = {&kNoPointer, 1};
     record->add_entity(entity);
   }
 }

@@ -5,12 +5,10 @@
 namespace strata {
 namespace {
 
-db::DatabaseOptions database_options(const OpenOptions& options) {
-  db::DatabaseOptions result;
-  result.read_only = options.read_only;
-  result.cache_bytes = options.cache_bytes;
-  result.keep_history_micros = options.keep_history_micros;
-  return result;
+void apply(const OpenOptions& options, db::DatabaseOptions* database) {
+  database->read_only = options.read_only;
+  database->cache_bytes = options.cache_bytes;
+  database->keep_history_micros = options.keep_history_micros;
 }
 
 Status forked_error() {
@@ -44,14 +42,19 @@ Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() { (void)close(); }
 
 Result<std::unique_ptr<Session>> Session::open(const std::string& path, const OpenOptions& options) {
-  db::DatabaseOptions database = database_options(options);
+  db::DatabaseOptions database;
   database.fs = &os::posix_file_system();
   database.folder = path;
-  db::Registry& registry = db::Registry::instance();
-  auto impl = std::make_unique<Impl>();
+  return db::SessionAccess::open(std::move(database), options);
+}
+
+Result<std::unique_ptr<Session>> db::SessionAccess::open(DatabaseOptions database, const OpenOptions& options) {
+  apply(options, &database);
+  Registry& registry = Registry::instance();
+  auto impl = std::make_unique<Session::Impl>();
   impl->generation = registry.generation();
   STRATA_ASSIGN(impl->database, registry.open(database));
-  impl->path = path;
+  impl->path = database.folder;
   impl->read_only = options.read_only;
   impl->durability = options.read_only ? Durability::kBuffered : options.durability;
   impl->current_task = options.current_task;
@@ -68,7 +71,9 @@ Result<std::unique_ptr<Session>> Session::open_memory(const OpenOptions& options
   db::Registry& registry = db::Registry::instance();
   auto impl = std::make_unique<Impl>();
   impl->generation = registry.generation();
-  STRATA_ASSIGN(impl->database, registry.open_memory(database_options(options)));
+  db::DatabaseOptions database;
+  apply(options, &database);
+  STRATA_ASSIGN(impl->database, registry.open_memory(database));
   impl->current_task = options.current_task;
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }

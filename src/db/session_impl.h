@@ -58,4 +58,15 @@ struct Session::Impl {
   }
 };
 
+namespace db {
+
+// Sessions from the inside: on databases opened with options that the public API does not have.
+class SessionAccess {
+ public:
+  // `database` says where; its cache, history and read_only are those of `options`.
+  static Result<std::unique_ptr<Session>> open(DatabaseOptions database, const OpenOptions& options);
+  static Database& database(Session& session) { return *session.impl_->database; }
+};
+
+}  // namespace db
 }  // namespace strata

@@ -226,7 +226,7 @@ Result<bool> History::row_at(const RowView& row, uint64_t timestamp, std::string
   const unsigned levels = anchor_count(change.version);
   LogPosition at = step->position;
   unsigned filled = 0;
-  for (; filled < std::min(pointer_count(change.version), levels); ++filled) anchors[filled] = at;
+  for (; filled < std::min(storage::pointer_levels(change.version), levels); ++filled) anchors[filled] = at;
   while (filled < levels && at >= begin) {
     STRATA_TRY(read(at, &entity));
     // Its highest pointer leads to the newest older record of that level or above.
@@ -234,7 +234,7 @@ Result<bool> History::row_at(const RowView& row, uint64_t timestamp, std::string
     if (top == 0 || entity.pointer(top - 1) < begin) break;
     at = entity.pointer(top - 1);
     STRATA_TRY(read(at, &entity));
-    for (; filled < std::min(pointer_count(entity.version()), levels); ++filled) anchors[filled] = at;
+    for (; filled < std::min(storage::pointer_levels(entity.version()), levels); ++filled) anchors[filled] = at;
   }
   char row_bytes[kMaxRowBytes];
   bytes->assign(row_bytes, encode_row(change, anchors, row_bytes));

@@ -27,7 +27,7 @@ Status plan_write(const tree::Forest& forest, const Head& tip, const Write& writ
 void add_to_record(PlannedWrite* planned, uint64_t timestamp, storage::LogPosition unit_start,
                    storage::RecordBuilder* record) {
   STRATA_ASSERT(!planned->skipped);
-  storage::LogPosition pointers[kMaxAnchors];
+  storage::LogPosition pointers[kMaxAnchors] = {};
   storage::BeforeImage before;
   storage::Entity entity;
   entity.key = planned->key;
@@ -35,11 +35,11 @@ void add_to_record(PlannedWrite* planned, uint64_t timestamp, storage::LogPositi
   entity.tombstone = planned->tombstone;
   entity.version = planned->version;
   entity.timestamp = timestamp;
+  const unsigned levels = storage::pointer_levels(planned->version);
+  entity.pointers = std::span<const storage::LogPosition>(pointers, levels);
   if (planned->counts_on) {
     const RowView& old = planned->old;
-    const unsigned count = pointer_count(planned->version);
-    for (unsigned level = 0; level < count; ++level) pointers[level] = old.anchor(level);
-    entity.pointers = std::span<const storage::LogPosition>(pointers, count);
+    for (unsigned level = 0; level < levels; ++level) pointers[level] = old.anchor(level);
     if (old.position() < unit_start) {
       before.tombstone = old.tombstone;
       before.large = old.large;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "storage/commit_record.h"
 
 namespace strata::txn {
 
@@ -56,7 +57,7 @@ size_t encode(const RowChange& change, unsigned anchors, const storage::LogPosit
 size_t encode_row(const RowChange& change, const RowView* old, char* out) {
   storage::LogPosition positions[kMaxAnchors];
   const unsigned anchors = anchor_count(change.version);
-  const unsigned fresh = pointer_count(change.version);
+  const unsigned fresh = storage::pointer_levels(change.version);
   for (unsigned level = 0; level < anchors; ++level) {
     positions[level] = level < fresh ? change.position : (old != nullptr ? old->anchor(level) : 0);
   }

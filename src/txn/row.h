@@ -29,8 +29,6 @@ constexpr size_t kMaxRowBytes = 1 + 8 + base::kMaxVarintBytes + 8 * kMaxAnchors 
 
 // 1 + floor(log4(version)). REQUIRES: version >= 1.
 constexpr unsigned anchor_count(uint64_t version) { return 1 + (static_cast<unsigned>(std::bit_width(version)) - 1) / 2; }
-// The levels of the skip list in which the record of this version takes part: 1 + trailing zero digits in base 4.
-constexpr unsigned pointer_count(uint64_t version) { return 1 + static_cast<unsigned>(std::countr_zero(version)) / 2; }
 
 struct RowView {
   bool tombstone = false;
