@@ -30,6 +30,7 @@ Status CommitLogImpl::start(RecoveredLog recovered) {
   last_timestamp_ = recovered.last_timestamp;
   if (options_.read_only) {
     for (const SegmentInfo& info : recovered.segments) segments_.add(info, nullptr);
+    if (!recovered.segments.empty()) begin_.store(segment_start(recovered.segments.front().header.number));
     writer_.start_durable(recovered.end);
     return Status::ok();
   }
@@ -57,6 +58,7 @@ Status CommitLogImpl::begin_incarnation(const RecoveredLog& recovered) {
   header.base_timestamp = last_timestamp_;
   header.unit_start = segment_start(header.number);
   const size_t kept = recovered.segments.size() - (recovered.last_is_empty ? 1 : 0);
+  begin_.store(segment_start(kept > 0 ? recovered.segments.front().header.number : header.number));
   for (size_t i = 0; i < kept; ++i) segments_.add(recovered.segments[i], nullptr);
   if (kept > 0) {
     const SegmentInfo& last = recovered.segments[kept - 1];
@@ -105,6 +107,13 @@ Status CommitLogImpl::begin_incarnation(const RecoveredLog& recovered) {
 }
 
 Status CommitLogImpl::remove_leftovers(const RecoveredLog& recovered) {
+  // Newest first, one after the other: a leftover whose predecessor went before it would look like the log's beginning.
+  std::vector<std::string> names = recovered.leftovers;
+  std::sort(names.begin(), names.end(), std::greater<>());
+  for (const std::string& name : names) {
+    STRATA_TRY(options_.fs->remove(os::join_path(options_.folder, name)));
+    STRATA_TRY(options_.fs->sync_folder(options_.folder));
+  }
   if (!recovered.segments.empty()) {
     const SegmentInfo& last = recovered.segments.back();
     if (recovered.last_is_empty) {
@@ -114,9 +123,6 @@ Status CommitLogImpl::remove_leftovers(const RecoveredLog& recovered) {
       STRATA_TRY(file->truncate(last.data_end));
       segments_.set_file_bytes(last.header.number, last.data_end);
     }
-  }
-  for (const std::string& name : recovered.leftovers) {
-    STRATA_TRY(options_.fs->remove(os::join_path(options_.folder, name)));
   }
   return Status::ok();
 }

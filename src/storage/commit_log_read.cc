@@ -228,11 +228,6 @@ Result<CommitLogImpl::Index> CommitLogImpl::load_index(const SegmentInfo& info) 
   return Index(std::move(index));
 }
 
-LogPosition CommitLogImpl::begin() const {
-  const std::vector<LogPosition> kept = units();
-  return kept.empty() ? 0 : kept.front();
-}
-
 std::vector<LogPosition> CommitLogImpl::units() const {
   std::vector<LogPosition> starts;
   LogPosition last = 0;
@@ -251,6 +246,7 @@ Status CommitLogImpl::drop_before(LogPosition position) {
   for (const LogPosition start : units()) {
     if (segment_of(start) <= segment_of(position)) first_kept = segment_of(start);
   }
+  if (segment_start(first_kept) > begin()) begin_.store(segment_start(first_kept), std::memory_order_release);
   for (const SegmentInfo& info : segments_.list()) {
     if (info.header.number >= first_kept) break;
     segments_.remove(info.header.number);

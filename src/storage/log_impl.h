@@ -47,7 +47,7 @@ class CommitLogImpl final : public CommitLog {
   Result<LogRecord> read_record(LogPosition position, std::string* scratch) const override;
   Result<LogPosition> position_at(uint64_t timestamp) const override;
   Status walk(LogPosition from, const Visitor& visit) const override;
-  LogPosition begin() const override;
+  LogPosition begin() const override { return begin_.load(std::memory_order_acquire); }
   std::vector<LogPosition> units() const override;
   Status drop_before(LogPosition position) override;
   uint64_t disk_bytes() const override;
@@ -118,6 +118,7 @@ class CommitLogImpl final : public CommitLog {
   bool closed_ = false;
 
   std::atomic<uint64_t> grown_capacity_{0};  // what the next segment should hold
+  std::atomic<LogPosition> begin_{0};        // moves before a segment is removed
 
   base::Mutex spare_mutex_;
   std::optional<NewSegment> spare_ GUARDED_BY(spare_mutex_);
