@@ -28,6 +28,9 @@ namespace strata {
 namespace txn {
 struct Context;
 }
+namespace db {
+class SessionAccess;
+}
 
 enum class Isolation : uint8_t { kSerializable, kSnapshot };
 
@@ -159,6 +162,7 @@ class Session {
 
  private:
   friend class Call;
+  friend class db::SessionAccess;
   struct Impl;
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -206,7 +210,6 @@ class Call {
   Status entered_;
   bool may_wait_;
   bool locked_ = false;
-  std::unique_ptr<txn::Context> context_;
 };
 
 }  // namespace strata

@@ -53,15 +53,14 @@ Status Call::check_no_transaction(std::string_view what) {
 Result<txn::Context*> Call::context() {
   STRATA_TRY(check_caller());
   Session::Impl& impl = *session_.impl_;
-  auto context = std::make_unique<txn::Context>();
-  context->engine = &impl.database->engine();
-  STRATA_ASSIGN(context->branch, impl.find_branch());
-  context->space = impl.space_name;  // written under the lock that this call holds
-  context->transaction = impl.transaction.get();
-  context->read_only = impl.read_only;
-  context->may_wait = may_wait_;
-  context_ = std::move(context);
-  return context_.get();
+  STRATA_TRY(impl.find_branch());
+  txn::Context& context = impl.context;
+  context.engine = &impl.database->engine();
+  context.space = impl.space_name;  // written under the lock that this call holds
+  context.transaction = impl.transaction.get();
+  context.read_only = impl.read_only;
+  context.may_wait = may_wait_;
+  return &context;
 }
 
 // ---- transactions ----
@@ -72,12 +71,12 @@ Status Call::begin(bool read_only, Isolation isolation, std::optional<std::strin
   if (impl.transaction != nullptr) {
     return Status::error(Code::kTransactionActive, "a transaction is active already", "one per handle: db.session()");
   }
-  STRATA_ASSIGN(const txn::BranchPtr branch, impl.find_branch());
+  STRATA_TRY(impl.find_branch());
   txn::Transaction::Options options;
   options.read_only = read_only || impl.read_only;
   options.isolation = isolation;
   options.message = std::move(message);
-  impl.transaction = std::make_unique<txn::Transaction>(impl.database->engine(), branch, std::move(options));
+  impl.transaction = std::make_unique<txn::Transaction>(impl.database->engine(), impl.context.branch, std::move(options));
   impl.owner_thread = std::this_thread::get_id();
   impl.owner_task = impl.task();
   impl.transaction_id.store(next_transaction_id(), std::memory_order_release);
@@ -114,7 +113,7 @@ Status Call::branch_use(std::string_view name) {
   STRATA_TRY(check_caller());
   STRATA_TRY(check_no_transaction("branch_use"));
   Session::Impl& impl = *session_.impl_;
-  STRATA_ASSIGN(impl.branch, impl.database->catalogue().find(name));
+  STRATA_ASSIGN(impl.context.branch, impl.database->catalogue().find(name));
   const std::lock_guard<std::mutex> lock(impl.names_mutex);
   impl.branch_name = name;
   return Status::ok();

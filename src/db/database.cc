@@ -17,6 +17,8 @@ constexpr std::string_view kPagesBeingMade = "pages.strata.new";
 constexpr std::string_view kLogPrefix = "log-";
 constexpr std::string_view kMemoryFolder = "/memory";
 constexpr uint64_t kMemorySegmentBytes = 8u << 20;
+// However small the cache, this much may wait for a checkpoint.
+constexpr uint64_t kLeastDirtyBytes = 4u << 20;
 
 uint64_t random_id() {
   std::random_device device;
@@ -153,6 +155,12 @@ Status Database::open_log() {
   };
   STRATA_ASSIGN(log_, storage::CommitLog::open(log, start, replay));
   engine_->attach(log_.get());
+  if (!options_.read_only && !in_memory()) {
+    const uint64_t limit = std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes);
+    engine_->set_room(limit, [this, limit] {
+      return checkpointer_->run_if([this, limit] { return forest_->dirty_bytes() > limit; });
+    });
+  }
   commit_at_open_ = head.state.last_commit;
   if (catalogue_->count() > 0) return Status::ok();
   if (!options_.read_only) return catalogue_->create_default();
@@ -282,7 +290,7 @@ Status Database::background_step() {
   // Segments between them are full ones.
   const uint64_t behind = (storage::segment_of(end) - storage::segment_of(cut)) * options_.segment_bytes +
                           storage::offset_of(end) - storage::offset_of(cut);
-  const bool dirty = forest_->stats().dirty_bytes > options_.cache_bytes / 2;
+  const bool dirty = forest_->dirty_bytes() > std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes) / 2;
   if (end > cut && (behind > options_.checkpoint_log_bytes || dirty)) STRATA_TRY(checkpointer_->run());
   STRATA_TRY(trim_history_if_due());
   return collect_if_due();

@@ -176,7 +176,8 @@ class ReopenTest : public ::testing::Test {
   }
   void put(std::string_view key, std::string_view value) {
     txn::CommitRequest request;
-    request.branch = *database_->catalogue().find("default");
+    const txn::BranchPtr branch = *database_->catalogue().find("default");
+    request.branch = &branch;
     txn::Write write;
     write.key = key;
     write.value = value;

@@ -29,10 +29,10 @@ Status Session::Impl::check_open() const {
   return Status::error(Code::kClosed, "this handle is closed", "Strata.open(path) gives a new one");
 }
 
-Result<txn::BranchPtr> Session::Impl::find_branch() {
-  if (branch != nullptr && !branch->deleted.load(std::memory_order_acquire)) return branch;
-  STRATA_ASSIGN(branch, database->catalogue().find(current_branch()));
-  return branch;
+Status Session::Impl::find_branch() {
+  if (context.branch != nullptr && !context.branch->deleted.load(std::memory_order_acquire)) return Status::ok();
+  STRATA_ASSIGN(context.branch, database->catalogue().find(branch_name));
+  return Status::ok();
 }
 
 // ---- opening and closing ----
@@ -107,7 +107,7 @@ Status Session::close() {
   if (impl_->closed.exchange(true)) return Status::ok();
   const std::lock_guard<std::mutex> lock(impl_->mutex);
   impl_->end_transaction();
-  impl_->branch.reset();
+  impl_->context.branch.reset();
   Status result = impl_->database->remove_handle(impl_->durability);
   const Status released = db::Registry::instance().release(impl_->database);
   return result.is_ok() ? released : result;

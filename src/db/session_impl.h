@@ -12,6 +12,7 @@
 
 #include "db/database.h"
 #include "strata/session.h"
+#include "txn/context.h"
 #include "txn/transaction.h"
 
 namespace strata {
@@ -27,7 +28,7 @@ struct Session::Impl {
 
   std::mutex mutex;
   // Guarded by it.
-  txn::BranchPtr branch;
+  txn::Context context;  // of the call that holds the lock; its branch is the current one
   std::unique_ptr<txn::Transaction> transaction;
   std::thread::id owner_thread;
   uint64_t owner_task = 0;
@@ -50,7 +51,7 @@ struct Session::Impl {
     return space_name;
   }
   // The current branch, found by its name again when it was deleted. kBranchNotFound.
-  Result<txn::BranchPtr> find_branch();
+  Status find_branch();
   uint64_t task() const { return current_task != nullptr ? current_task() : 0; }
   void end_transaction() {
     transaction.reset();

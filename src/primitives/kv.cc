@@ -53,9 +53,9 @@ Result<uint64_t> Kv::put(std::string_view key, std::string_view value) {
   write.key = tree_key;
   write.value = value;
   const primitives::SpaceMarker marker(context->space);
-  std::vector<uint64_t> versions;
-  STRATA_TRY(txn::write(*context, {&write, 1}, marker.ensured(), &versions));
-  return versions[0];
+  uint64_t version = 0;
+  STRATA_TRY(txn::write(*context, {&write, 1}, marker.ensured(), &version));
+  return version;
 }
 
 Result<std::optional<VersionedValue>> Kv::get(std::string_view key, AsOf as_of, std::string* value) {
@@ -174,8 +174,8 @@ Result<std::vector<uint64_t>> Kv::put_batch(std::span<const Item> items) {
     write_of[i] = static_cast<uint32_t>(writes.size() - 1);
   }
   const primitives::SpaceMarker marker(context->space);
-  std::vector<uint64_t> written;
-  STRATA_TRY(txn::write(*context, writes, marker.ensured(), &written));
+  std::vector<uint64_t> written(writes.size());
+  STRATA_TRY(txn::write(*context, writes, marker.ensured(), written.data()));
   std::vector<uint64_t> versions(items.size());
   for (size_t i = 0; i < items.size(); ++i) versions[i] = written[write_of[i]];
   return versions;
@@ -221,8 +221,8 @@ Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys
   if (context->transaction != nullptr) {
     for (const txn::Write& write : writes) context->transaction->note_key(write.key);
   }
-  std::vector<uint64_t> versions;
-  STRATA_TRY(txn::write(*context, writes, {}, &versions));
+  std::vector<uint64_t> versions(writes.size());
+  STRATA_TRY(txn::write(*context, writes, {}, versions.data()));
   for (size_t i = 0; i < writes.size(); ++i) erased[first[i]] = versions[i] != 0;
   return erased;
 }

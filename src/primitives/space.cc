@@ -48,8 +48,8 @@ Status create_space(const txn::Context& context, std::string_view name) {
   STRATA_TRY(txn::check_writable(context, "space_create"));
   txn::Write write;
   write.key = marker;
-  std::vector<uint64_t> versions;
-  return txn::write(context, {&write, 1}, {}, &versions);
+  uint64_t version = 0;
+  return txn::write(context, {&write, 1}, {}, &version);
 }
 
 // The space's marker and whatever lies in it.
@@ -78,8 +78,8 @@ Status remove_space(const txn::Context& context, std::string_view name, bool for
     write.key = key;
     write.tombstone = true;
   }
-  std::vector<uint64_t> versions;
-  return txn::write(context, writes, {}, &versions);
+  std::vector<uint64_t> versions(writes.size());
+  return txn::write(context, writes, {}, versions.data());
 }
 
 }  // namespace

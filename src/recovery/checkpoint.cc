@@ -17,6 +17,15 @@ std::optional<uint64_t> Checkpointer::keep_history() const {
 
 Status Checkpointer::run(storage::LogPosition clean_end) {
   const base::MutexLock running(running_);
+  return run_locked(clean_end);
+}
+
+Status Checkpointer::run_if(const std::function<bool()>& needed) {
+  const base::MutexLock running(running_);
+  return needed() ? run_locked(0) : Status::ok();
+}
+
+Status Checkpointer::run_locked(storage::LogPosition clean_end) {
   STRATA_TRY(engine_.failure());
   CheckpointHead head;
   std::vector<tree::Root> roots;

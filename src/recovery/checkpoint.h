@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 
 #include "base/mutex.h"
@@ -29,6 +30,8 @@ class Checkpointer {
   void start(const txn::Engine::Cut& cut) { cut_.store(cut.position); }
   // `clean_end`: the end of the log, when it is closed for good.
   Status run(storage::LogPosition clean_end = 0);
+  // As run, unless `needed` says no once the checkpoint under way has ended.
+  Status run_if(const std::function<bool()>& needed);
   // Where a replay on the newest checkpoint begins.
   storage::LogPosition cut() const { return cut_.load(); }
   // Where a replay on the older of the two that can be opened begins: the log before it is not needed any more.
@@ -39,6 +42,8 @@ class Checkpointer {
   std::optional<uint64_t> keep_history() const;
 
  private:
+  Status run_locked(storage::LogPosition clean_end) REQUIRES_LOCK(running_);
+
   storage::NodeStore& store_;
   txn::Engine& engine_;
   branch::Catalogue& catalogue_;

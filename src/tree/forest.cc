@@ -84,6 +84,8 @@ std::vector<storage::NodeImage> Forest::begin_checkpoint(uint64_t cut) {
 
 void Forest::end_checkpoint(bool success) { impl_->cache.end_writing(success); }
 
+uint64_t Forest::dirty_bytes() const { return impl_->cache.dirty_bytes(); }
+
 ForestStats Forest::stats() const {
   ForestStats stats;
   stats.resident_bytes = impl_->cache.resident_bytes() + impl_->cache.evicted_bytes();

@@ -24,6 +24,10 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
   STRATA_TRY(failure());
   // The answer of a strict commit waits for the disk.
   if (strict() && !request.may_wait) return Status::error(Code::kWouldBlock, "the commit waits for the disk");
+  if (forest_.dirty_bytes() > dirty_limit_) {
+    if (!request.may_wait) return Status::error(Code::kWouldBlock, "the commit waits for a checkpoint");
+    STRATA_TRY(make_room_());
+  }
   storage::LogPosition end = 0;
   Result<CommitOutcome> outcome = validate_and_commit(request, &end);
   // Who lost to a commit that is not durable yet hears of it when that one is: its retry then sees what it lost to.
@@ -39,7 +43,7 @@ Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, 
   if (request.base != nullptr) {
     validated = *request.base;
     if (reads_much(request)) {
-      const Head seen = request.branch->visible.load();
+      const Head seen = (*request.branch)->visible.load();
       STRATA_TRY(validate(forest_, validated, seen, request.writes, request.reads));
       validated = seen;
     }
@@ -56,7 +60,7 @@ Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, 
 
 Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const Head& validated) {
   STRATA_TRY(failure());
-  BranchState& branch = *request.branch;
+  BranchState& branch = **request.branch;
   if (branch.deleted.load(std::memory_order_relaxed)) {
     return Status::error(Code::kBranchNotFound, "branch '" + branch.origin.name + "' does not exist",
                          "branch_create or branch_fork makes one; branch_list lists them");
@@ -94,17 +98,14 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
     outcome.wrote = true;
   }
   if (request.versions != nullptr) {
-    request.versions->clear();
-    for (size_t i = 0; i < request.writes.size(); ++i) {
-      request.versions->push_back(plan_[i].skipped ? 0 : plan_[i].version);
-    }
+    for (size_t i = 0; i < request.writes.size(); ++i) request.versions[i] = plan_[i].skipped ? 0 : plan_[i].version;
   }
   return outcome;
 }
 
 // Nothing of it is seen, in memory or in the log, unless it returns OK.
 Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
-  BranchState& branch = *request.branch;
+  BranchState& branch = **request.branch;
   Stamp stamp = given;
   const auto effects = static_cast<uint64_t>(
       std::count_if(plan_.begin(), plan_.end(), [](const PlannedWrite& planned) { return !planned.skipped; }));
@@ -153,7 +154,7 @@ Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
   head.timestamp = stamp.timestamp;
   head.last_record = stamp.position;
   ++head.commits;
-  publish(request.branch, head, stamp, std::move(edit));
+  publish(*request.branch, head, stamp, std::move(edit));
   return Status::ok();
 }
 

@@ -25,9 +25,9 @@ struct Context {
 Status check_writable(const Context& context, std::string_view what);
 
 // Writes as one commit, or into the open transaction. `versions` gets one number for each write, in order: the new
-// version, 0 where nothing was there to erase. Keys must be unique; `ensured` as in CommitRequest.
+// version, 0 where nothing was there to erase. Keys must be in order and unique; `ensured` as in CommitRequest.
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,
-             std::vector<uint64_t>* versions);
+             uint64_t* versions);
 
 // Runs `operation` in the open transaction, or in one of its own that is committed, and tried again after a conflict:
 // for operations that look before they write.

@@ -32,6 +32,11 @@ std::optional<CommitLock> Engine::try_lock() NO_THREAD_SAFETY_ANALYSIS {
   return CommitLock(this);
 }
 
+void Engine::set_room(uint64_t dirty_limit, std::function<Status()> make_room) {
+  dirty_limit_ = dirty_limit;
+  make_room_ = std::move(make_room);
+}
+
 // ---- stamps ----
 
 Stamp Engine::next_stamp(const CommitLock& held) {

@@ -62,14 +62,14 @@ class CommitLock {
 };
 
 struct CommitRequest {
-  BranchPtr branch;
+  const BranchPtr* branch = nullptr;
   std::span<const Write> writes;               // ordered by key, keys unique
   std::span<const std::string_view> ensured;   // keys to be put with an empty value if absent; they conflict with nothing
   std::optional<std::string_view> message;
   const Head* base = nullptr;                  // of a transaction: the head it read; null: no validation
   const ReadSet* reads = nullptr;              // null: only what was written is validated
   bool may_wait = true;                        // false: kWouldBlock instead of waiting
-  std::vector<uint64_t>* versions = nullptr;   // gets one number a write: its version, 0: nothing was there to erase
+  uint64_t* versions = nullptr;                // gets one number a write: its version, 0: nothing was there to erase
 };
 
 struct CommitOutcome {
@@ -94,6 +94,10 @@ class Engine {
   tree::Forest& forest() { return forest_; }
   storage::CommitLog& log() { return *log_; }
   uint64_t seed() const { return seed_; }
+
+  // Once, before commits: what a commit waits for, without locks, while more than `dirty_limit` bytes of nodes wait
+  // for a checkpoint.
+  void set_room(uint64_t dirty_limit, std::function<Status()> make_room);
 
   // ---- commits ----
   Result<CommitOutcome> commit(const CommitRequest& request);
@@ -169,6 +173,8 @@ class Engine {
   os::Clock& clock_;
   const uint64_t seed_;
   storage::CommitLog* log_ = nullptr;
+  uint64_t dirty_limit_ = UINT64_MAX;
+  std::function<Status()> make_room_;
 
   base::Mutex commit_mutex_;
   // Guarded by the commit lock.

@@ -58,22 +58,22 @@ Result<uint64_t> Transaction::snapshot_version(std::string_view key, bool* prese
 }
 
 Status Transaction::add(std::span<const Write> writes, std::span<const std::string_view> ensured,
-                        std::vector<uint64_t>* versions) {
+                        uint64_t* versions) {
   STRATA_TRY(check_total(writes_.bytes(), writes));
   tree::ReadGuard guard(engine_.forest());
-  versions->clear();
   std::vector<Write> planned(writes.begin(), writes.end());
-  for (Write& write : planned) {
+  for (size_t i = 0; i < planned.size(); ++i) {
+    Write& write = planned[i];
     const Write* own = writes_.find(write.key);
     bool present = false;
     STRATA_ASSIGN(const uint64_t version, snapshot_version(write.key, &present));
     const bool alive = own != nullptr ? !own->tombstone : present;
     // A deletion of what the snapshot lacks leaves nothing behind; its version says so to history().
     write.version = write.tombstone && !present ? 0 : version;
-    versions->push_back(write.tombstone && !alive ? 0 : version);
+    versions[i] = write.tombstone && !alive ? 0 : version;
   }
   for (size_t i = 0; i < planned.size(); ++i) {
-    if (planned[i].tombstone && (*versions)[i] == 0) continue;
+    if (planned[i].tombstone && versions[i] == 0) continue;
     writes_.put(planned[i]);
   }
   for (const std::string_view key : ensured) STRATA_TRY(ensure(key));
@@ -108,7 +108,7 @@ Result<uint64_t> Transaction::commit(bool may_wait) {
   }
   const std::vector<std::string_view> ensured(ensured_.begin(), ensured_.end());
   CommitRequest request;
-  request.branch = branch_;
+  request.branch = &branch_;
   request.writes = effective;
   request.ensured = ensured;
   if (options_.message) request.message = *options_.message;
@@ -143,11 +143,11 @@ Status atomically(const Context& context, const std::function<Status(const Conte
 }
 
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,
-             std::vector<uint64_t>* versions) {
+             uint64_t* versions) {
   if (context.transaction != nullptr) return context.transaction->add(writes, ensured, versions);
   STRATA_TRY(check_total(0, writes));
   CommitRequest request;
-  request.branch = context.branch;
+  request.branch = &context.branch;
   request.writes = writes;
   request.ensured = ensured;
   request.may_wait = context.may_wait;

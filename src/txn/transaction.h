@@ -36,7 +36,7 @@ class Transaction {
   void set_message(std::string message) { options_.message = std::move(message); }
 
   // Adds writes, and `ensured` keys where the snapshot lacks them. Errors: kTransactionTooLarge; then nothing is added.
-  Status add(std::span<const Write> writes, std::span<const std::string_view> ensured, std::vector<uint64_t>* versions);
+  Status add(std::span<const Write> writes, std::span<const std::string_view> ensured, uint64_t* versions);
 
   BranchState& branch() { return *branch_; }
   const Head& base() const { return base_; }
