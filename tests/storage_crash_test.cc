@@ -279,7 +279,9 @@ class Harness {
     const Promises::Range promised = promises.of(crash);
     CrashFileSystem fs(crash.image);
     const auto opened = MiniDb::open(fs, Setup{setup_.strict, setup_.retention}, bodies);
-    const auto problem = [&](const std::string& text) { problems_.push_back(text + "\n    " + crash.what); };
+    const auto problem = [&](const std::string& text) {
+      problems_.push_back(text + "\n    " + crash.what + crash.player->story(30));
+    };
     if (!opened.is_ok()) return problem(opened.status().to_string());
     const uint64_t found = (*opened)->commits();
     if (found < promised.least || found > promised.most) {

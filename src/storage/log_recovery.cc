@@ -21,7 +21,7 @@
 //     more, and damage before it is corruption.
 //  7. Crash during recovery: until the new header is whole the folder says what it said before, so that recovery
 //     decides the same again. When it is whole but empty it names the same predecessor and end that it would name
-//     again. Leftovers are removed only after it is on the device.
+//     again. Leftovers are removed only after it is on the device, newest first, the folder synced after each.
 //  8. A file whose header is zero or torn is a spare segment or an interrupted switch. The header and the records of a
 //     segment become durable together, so that without evidence inside it nothing in it was ever acknowledged as
 //     durable. Evidence inside is searched with the incarnations that could have written it.

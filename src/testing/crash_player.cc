@@ -251,6 +251,14 @@ CrashImage CrashPlayer::image(Loss loss, uint64_t seed) const {
   return image;
 }
 
+std::string CrashPlayer::story(uint64_t most) const {
+  std::string text;
+  for (uint64_t i = position_ > most ? position_ - most : 0; i < position_; ++i) {
+    text += "\n      " + std::to_string(i) + " " + describe(system_.events_[i]);
+  }
+  return text;
+}
+
 uint64_t for_each_crash(const CrashFileSystem& system, Random& random, double images_per_point,
                         const std::function<bool(const Crash&)>& check) {
   CrashPlayer player(system);
@@ -271,6 +279,7 @@ uint64_t for_each_crash(const CrashFileSystem& system, Random& random, double im
       crash.what = "crash at " + std::to_string(point) + " of " + std::to_string(player.last()) + ", loss " +
                    std::string(loss_name(crash.loss)) + " seed " + std::to_string(crash.seed) + ", after " +
                    (event == nullptr ? "nothing" : describe(*event));
+      crash.player = &player;
       ++images;
       if (!check(crash)) return images;
       if (settled) owed = std::min(owed, 1.0);

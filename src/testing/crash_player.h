@@ -52,6 +52,8 @@ class CrashPlayer {
   const CrashEvent* previous_event() const;
 
   CrashImage image(Loss loss, uint64_t seed) const;
+  // The last events before this point, a line each: for messages.
+  std::string story(uint64_t most) const;
 
  private:
   struct FileState {
@@ -88,7 +90,8 @@ struct Crash {
   Loss loss = Loss::kNothing;
   uint64_t seed = 0;
   CrashImage image;
-  std::string what;  // for messages: all of the above and the last event
+  std::string what;                     // for messages: all of the above and the last event
+  const CrashPlayer* player = nullptr;  // during the call
 };
 
 // Builds images over the whole record, so many at each crash point on average (one where nothing is pending), and hands
