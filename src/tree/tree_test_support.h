@@ -15,6 +15,7 @@
 #include "os/file_system.h"
 #include "storage/node_store.h"
 #include "tree/forest.h"
+#include "tree/forest_impl.h"
 
 namespace strata::tree {
 
@@ -44,6 +45,41 @@ class Random {
 };
 
 inline void expect_ok(const Status& status) { ASSERT_TRUE(status.is_ok()) << status.to_string(); }
+
+struct ForestTestPeer {
+  static ForestImpl& impl(Forest& forest) { return *forest.impl_; }
+};
+
+// Passes everything on to another store, and spoils what is read of one node as if it had been written that way.
+class TamperingStore final : public storage::NodeStore {
+ public:
+  explicit TamperingStore(storage::NodeStore& under) : under_(under) {}
+  storage::NodeId target = 0;
+  uint32_t offset = 0;
+  char mask = 0;
+
+  storage::NodeId allocate(uint32_t pages) override { return under_.allocate(pages); }
+  void release(storage::NodeId id, bool committed) override { under_.release(id, committed); }
+  uint64_t page_limit() const override { return under_.page_limit(); }
+  Status read(storage::NodeId id, uint64_t birth, char* out) const override {
+    Status status = under_.read(id, birth, out);
+    if (id == target && status.is_ok()) out[offset] = static_cast<char>(out[offset] ^ mask);
+    return status;
+  }
+  Status commit(std::span<const storage::NodeImage> images, std::string_view blob) override {
+    return under_.commit(images, blob);
+  }
+  const storage::StoreHead& head() const override { return under_.head(); }
+  const storage::StoreHead* previous_head() const override { return under_.previous_head(); }
+  uint64_t used_pages() const override { return under_.used_pages(); }
+  uint64_t total_pages() const override { return under_.total_pages(); }
+  uint64_t disk_bytes() const override { return under_.disk_bytes(); }
+  Status trim() override { return under_.trim(); }
+  void keep_only(std::span<const storage::NodeId> reachable) override { under_.keep_only(reachable); }
+
+ private:
+  storage::NodeStore& under_;
+};
 
 // A page file in memory, which can be opened again.
 class DiskStore {
@@ -82,6 +118,14 @@ inline Oracle rows_of(const Forest& forest, const Root& root) {
 inline void expect_same(const Forest& forest, const Root& root, const Oracle& oracle) {
   ASSERT_EQ(root.count, oracle.size());
   ASSERT_TRUE(rows_of(forest, root) == oracle);
+}
+
+// Makes everything so far clean.
+inline void checkpoint(Forest& forest, storage::NodeStore& store, uint64_t cut, const std::vector<Root>& roots) {
+  const std::vector<storage::NodeImage> images = forest.begin_checkpoint(cut);
+  const Pin pin = forest.pin(cut, roots);
+  expect_ok(store.commit(images, "head"));
+  forest.end_checkpoint(true);
 }
 
 // Adds one commit of puts to a tree.
