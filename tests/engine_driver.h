@@ -1,0 +1,318 @@
+// The engine and the oracle side by side: does random work on both, and compares them.
+//
+// Thread safety: none. Ownership: borrows file system and clock; owns its session.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "db/session_impl.h"
+#include "strata/branch.h"
+#include "strata/kv.h"
+#include "strata/session.h"
+#include "strata/space.h"
+#include "testing/model_db.h"
+#include "testing/random_ops.h"
+
+namespace strata {
+
+// Segments, units and caches so small that a short test goes over all of their ends.
+struct DriverOptions {
+  os::FileSystem* fs = nullptr;
+  os::Clock* clock = nullptr;
+  Durability durability = Durability::kBuffered;
+  uint64_t segment_bytes = 16u << 10;
+  uint64_t first_segment_bytes = 8u << 10;
+  uint64_t unit_bytes = 48u << 10;
+  size_t cache_bytes = 256u << 10;
+};
+
+class EngineDriver {
+ public:
+  explicit EngineDriver(const DriverOptions& options) : options_(options) {}
+
+  Status open(bool read_only = false) {
+    db::DatabaseOptions database;
+    database.fs = options_.fs;
+    database.clock = options_.clock;
+    database.folder = "db";
+    database.database_id = 0x5742415441444221;
+    database.segment_bytes = options_.segment_bytes;
+    database.first_segment_bytes = options_.first_segment_bytes;
+    database.unit_bytes = options_.unit_bytes;
+    database.background = false;
+    OpenOptions open;
+    open.durability = options_.durability;
+    open.read_only = read_only;
+    open.cache_bytes = options_.cache_bytes;
+    STRATA_ASSIGN(session_, db::SessionAccess::open(database, open));
+    return Status::ok();
+  }
+  Status close() {
+    const Status status = session_->close();
+    session_.reset();
+    return status;
+  }
+  bool is_open() const { return session_ != nullptr; }
+  Session& session() { return *session_; }
+  db::Database& database() { return db::SessionAccess::database(*session_); }
+  Result<uint64_t> timestamp() const {
+    STRATA_ASSIGN(const DatabaseInfo info, session_->info());
+    return info.commit_timestamp;
+  }
+
+  // Does it on the engine, and on the oracle if it succeeded. *changed: whether there is a new state.
+  // Errors: the engine's; kConstraint_… of the engine's own; kInvalidArgument where the two disagree.
+  Status run(const testing::RandomOp& op, testing::ModelDb* model, bool* changed) {
+    *changed = false;
+    versions_.clear();
+    Result<bool> done = on_engine(op, *model);
+    STRATA_TRY(done.status());
+    if (!*done) return Status::ok();
+    STRATA_ASSIGN(const uint64_t now, timestamp());
+    *changed = true;
+    on_model(op, now, model);
+    return check_versions(op, *model);
+  }
+
+ private:
+  using Kind = testing::RandomOp::Kind;
+
+  static Status disagreement(const std::string& text) { return Status::error(Code::kInvalidArgument, text); }
+
+  // Whether a commit was made.
+  Result<bool> on_engine(const testing::RandomOp& op, const testing::ModelDb& model) {
+    switch (op.kind) {
+      case Kind::kFlush:
+        STRATA_TRY(session_->flush());
+        return false;
+      case Kind::kCheckpoint:
+        STRATA_TRY(database().checkpoint());
+        return false;
+      case Kind::kCompact:
+        STRATA_TRY(session_->compact(std::nullopt, nullptr).status());
+        return false;
+      case Kind::kReopen:
+        STRATA_TRY(close());
+        STRATA_TRY(open());
+        return false;
+      case Kind::kCreateBranch:
+      case Kind::kFork:
+      case Kind::kRemoveBranch:
+        return branch_op(op);
+      default:
+        return write_op(op, model);
+    }
+  }
+
+  Result<bool> branch_op(const testing::RandomOp& op) {
+    Call call(*session_, Call::kWait);
+    STRATA_TRY(call.entered());
+    STRATA_TRY(call.branch_use("default"));
+    Branches branches(call);
+    if (op.kind == Kind::kCreateBranch) {
+      STRATA_TRY(branches.create(op.branch));
+    } else if (op.kind == Kind::kRemoveBranch) {
+      STRATA_TRY(branches.remove(op.branch));
+    } else {
+      STRATA_ASSIGN(const ForkResult forked, branches.fork(op.source, op.branch, op.as_of));
+      fork_timestamp_ = forked.timestamp;
+    }
+    return true;
+  }
+
+  Result<bool> write_op(const testing::RandomOp& op, const testing::ModelDb& model) {
+    Call call(*session_, Call::kWait);
+    STRATA_TRY(call.entered());
+    STRATA_TRY(call.branch_use(op.branch));
+    if (op.kind == Kind::kRemoveSpace) {
+      STRATA_TRY(call.space_use("default"));
+      STRATA_TRY(Spaces(call).remove(op.space, true));
+      return true;
+    }
+    if (op.kind == Kind::kTransaction || op.kind == Kind::kRollback) {
+      STRATA_TRY(call.begin(false, Isolation::kSerializable, std::nullopt));
+      const Status written = write_each(call, op);
+      if (!written.is_ok() || op.kind == Kind::kRollback) {
+        STRATA_TRY(call.rollback());
+        STRATA_TRY(written);
+        return false;
+      }
+      STRATA_TRY(call.commit("random work").status());
+    } else if (op.kind == Kind::kPutBatch) {
+      STRATA_TRY(call.space_use(op.writes[0].space));
+      std::vector<Kv::Item> items;
+      for (const auto& write : op.writes) items.push_back({write.key, *write.value});
+      STRATA_ASSIGN(versions_, Kv(call).put_batch(items));
+    } else {
+      STRATA_TRY(write_each(call, op));
+    }
+    return !model.effective(op.branch, op.writes).empty();
+  }
+
+  Status write_each(Call& call, const testing::RandomOp& op) {
+    for (const testing::ModelWrite& write : op.writes) {
+      STRATA_TRY(call.space_use(write.space));
+      if (write.value.has_value()) {
+        STRATA_ASSIGN(const uint64_t version, Kv(call).put(write.key, *write.value));
+        versions_.push_back(version);
+      } else {
+        STRATA_TRY(Kv(call).erase(write.key).status());
+        versions_.push_back(0);
+      }
+    }
+    return Status::ok();
+  }
+
+  void on_model(const testing::RandomOp& op, uint64_t now, testing::ModelDb* model) const {
+    switch (op.kind) {
+      case Kind::kCreateBranch:
+        return model->create_branch(op.branch, now);
+      case Kind::kFork:
+        return model->fork(op.source, op.branch, fork_timestamp_, now);
+      case Kind::kRemoveBranch:
+        return model->remove_branch(op.branch);
+      case Kind::kRemoveSpace:
+        return model->remove_space(op.branch, op.space, now);
+      default:
+        return model->write(op.branch, op.writes, now);
+    }
+  }
+
+  // The versions that puts answered.
+  Status check_versions(const testing::RandomOp& op, const testing::ModelDb& model) const {
+    for (size_t i = 0; i < versions_.size(); ++i) {
+      const testing::ModelWrite& write = op.writes[i];
+      if (!write.value.has_value()) continue;
+      const testing::ModelVersion* expected = model.branch(op.branch).find(write.space, write.key, {});
+      // Put and erased in one transaction, after not being there: nothing was written.
+      if (expected == nullptr) continue;
+      if (expected->version != versions_[i] && expected->value.has_value()) {
+        return disagreement("put of " + write.key + " answered version " + std::to_string(versions_[i]) + ", not " +
+                            std::to_string(expected->version));
+      }
+    }
+    return Status::ok();
+  }
+
+  const DriverOptions options_;
+  std::unique_ptr<Session> session_;
+  std::vector<uint64_t> versions_;
+  uint64_t fork_timestamp_ = 0;
+};
+
+// Compares what the engine answers with the oracle; says what differs first, or nothing.
+class Comparison {
+ public:
+  Comparison(Session& session, const testing::ModelDb& model) : session_(session), model_(model) {}
+
+  // Everything of the present, histories of all keys, and the past at each of the moments.
+  std::optional<std::string> all(const std::vector<uint64_t>& moments) {
+    const Status status = branches(moments);
+    if (status.is_ok()) return std::nullopt;
+    return status.to_string();
+  }
+
+ private:
+  static Status differ(const std::string& where, const std::string& what) {
+    return Status::error(Code::kInvalidArgument, where + ": " + what);
+  }
+
+  Status branches(const std::vector<uint64_t>& moments) {
+    Call call(session_, Call::kWait);
+    STRATA_TRY(call.entered());
+    std::vector<std::string> expected;
+    for (const auto& [name, branch] : model_.branches()) expected.push_back(name);
+    STRATA_ASSIGN(const std::vector<std::string> names, Branches(call).list());
+    if (names != expected)
+      return differ("branches", std::to_string(names.size()) + " are there, not " + std::to_string(expected.size()));
+    for (const auto& [name, branch] : model_.branches()) {
+      STRATA_TRY(info(call, name, branch));
+      STRATA_TRY(call.branch_use(name));
+      STRATA_TRY(moment(call, name, branch, std::nullopt));
+      for (const uint64_t at : moments) {
+        if (at >= branch.trimmed_before) STRATA_TRY(moment(call, name, branch, at));
+      }
+      STRATA_TRY(histories(call, name, branch));
+    }
+    return call.branch_use("default");
+  }
+
+  Status info(Call& call, const std::string& name, const testing::ModelBranch& branch) {
+    STRATA_ASSIGN(const std::optional<BranchInfo> found, Branches(call).get(name));
+    if (!found.has_value()) return differ(name, "no information");
+    if (found->key_count != branch.key_count()) {
+      return differ(name,
+                    "key_count " + std::to_string(found->key_count) + ", not " + std::to_string(branch.key_count()));
+    }
+    if (found->version != branch.commits) {
+      return differ(name, "version " + std::to_string(found->version) + ", not " + std::to_string(branch.commits));
+    }
+    if (found->parent != branch.parent) return differ(name, "another parent");
+    if (found->fork_timestamp != branch.fork_timestamp) return differ(name, "another fork_timestamp");
+    if (branch.created_at != 0 && found->created_at != branch.created_at) return differ(name, "another created_at");
+    return Status::ok();
+  }
+
+  Status moment(Call& call, const std::string& name, const testing::ModelBranch& branch, AsOf at) {
+    const std::string where = name + " as of " + (at.has_value() ? std::to_string(*at) : "now");
+    STRATA_ASSIGN(const std::vector<std::string> spaces, Spaces(call).list(at));
+    if (spaces != branch.spaces(at)) return differ(where, "other spaces");
+    for (const std::string& space : spaces) {
+      STRATA_TRY(call.space_use(space));
+      KvScan scan;
+      scan.as_of = at;
+      RowList rows;
+      STRATA_TRY(Kv(call).scan(scan, &rows));
+      const auto expected = branch.scan(space, "", at);
+      STRATA_ASSIGN(const uint64_t count, Kv(call).count("", at));
+      if (count != expected.size() || rows.size() != expected.size()) {
+        return differ(where, space + " has " + std::to_string(rows.size()) + " keys and counts " +
+                                 std::to_string(count) + ", not " + std::to_string(expected.size()));
+      }
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const auto& [key, version] = expected[i];
+        if (rows.key(i) != key) return differ(where, "key " + std::string(rows.key(i)) + " in place of " + key);
+        STRATA_TRY(same(where + " " + space + "/" + key, rows, i, *version));
+      }
+    }
+    return Status::ok();
+  }
+
+  Status histories(Call& call, const std::string& name, const testing::ModelBranch& branch) {
+    for (const std::string& space : branch.spaces({})) {
+      STRATA_TRY(call.space_use(space));
+      for (const std::string& key : branch.keys_ever(space)) {
+        const std::string where = name + " history of " + space + "/" + key;
+        const std::vector<testing::ModelVersion> expected = branch.history(space, key, {});
+        RowList rows;
+        STRATA_ASSIGN(const bool known, Kv(call).history(key, std::nullopt, &rows));
+        if (rows.size() != expected.size() || known == expected.empty()) {
+          return differ(where, std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));
+        }
+        for (size_t i = 0; i < rows.size(); ++i) STRATA_TRY(same(where, rows, i, expected[i]));
+      }
+    }
+    return Status::ok();
+  }
+
+  static Status same(const std::string& where, const RowList& rows, size_t i, const testing::ModelVersion& expected) {
+    const RowList::Entry& entry = rows.entry(i);
+    if (entry.version != expected.version || entry.timestamp != expected.timestamp) {
+      return differ(where, "version " + std::to_string(entry.version) + " of " + std::to_string(entry.timestamp) +
+                               ", not " + std::to_string(expected.version) + " of " +
+                               std::to_string(expected.timestamp));
+    }
+    if (entry.deleted == expected.value.has_value()) return differ(where, "deleted or not");
+    if (expected.value.has_value() && rows.value(i) != *expected.value) return differ(where, "another value");
+    return Status::ok();
+  }
+
+  Session& session_;
+  const testing::ModelDb& model_;
+};
+
+}  // namespace strata
