@@ -5,7 +5,7 @@
 // Keys are byte strings in memcmp order, unique in a tree; rows are opaque bytes.
 //
 // Thread safety: reading (get, rank, Cursor, diff) in any thread, without locks, under a ReadGuard. Editing, retiring,
-//   checkpoints and collection are serialized by the caller (the commit lock), except end_checkpoint's write phase.
+//   checkpoints, collection and audit are serialized by the caller (the commit lock).
 //   Pins may be taken and dropped in any thread.
 // Ownership: borrows the NodeStore. Views returned live as long as the ReadGuard under which they were obtained.
 // Invariants:
@@ -110,6 +110,8 @@ struct KeyRange {
 };
 
 // One commit's changes to any number of trees. Nothing is visible to anybody until the caller publishes the roots.
+// Views into a tree that is being edited are valid until its next change. Trees are forked (their roots copied) from
+// published roots, not in the middle of an edit that changes them.
 class Edit {
  public:
   ~Edit();  // aborts if neither finish nor abort was called
@@ -123,8 +125,11 @@ class Edit {
   Status clear(Root& root, uint64_t exclusive_since);
   // Copies every node of the tree that lies at or above page `first_page` to a new place and returns the new root.
   // Shared nodes are copied once over all calls in this edit. Old nodes are not retired: collect() frees them.
+  // REQUIRES: this edit does nothing but relocate. Afterwards trees may share nodes as young as this edit: their
+  // `exclusive_since` must be at least its stamp.
   Status relocate(Root& root, uint64_t first_page);
-  // After the caller has published the new roots: what was replaced is retired as of this edit's stamp.
+  // After the caller has published the new roots: what was replaced is retired as of this edit's stamp, and freed at
+  // once unless a guard or a pin is in the way.
   void finish();
   // Frees all nodes born in this edit.
   void abort();
@@ -172,14 +177,17 @@ class Forest {
   Edit edit(uint64_t stamp);
   // Frees what no guard and no pin holds any more. Called by finish() too; for idle times.
   void reclaim();
-  // Frees every node that is reachable neither from these roots nor from a pin. Loads inner nodes only.
+  // Frees every node that is reachable neither from these roots nor from a pin. Loads inner nodes only. Waits until the
+  // guards that were entered before have been left. REQUIRES: the calling thread holds no guard, no checkpoint is
+  // between begin and end, and all roots that may still be read without a pin are given.
   Status collect(std::span<const Root> roots);
 
   // ---- checkpoints ----
   // Under the commit lock: the dirty nodes as of commit `cut` (born at or before it, not retired by it) that a
   // checkpoint has to write. REQUIRES: a Pin on the roots of `cut` lives until end_checkpoint.
   std::vector<storage::NodeImage> begin_checkpoint(uint64_t cut);
-  // After the store's commit, in any thread: on success those nodes are clean.
+  // After the store's commit, in any thread, under the commit lock: on success those nodes are clean. Between begin and
+  // end everything but collect() may go on.
   void end_checkpoint(bool success);
 
   // ---- examination ----
