@@ -116,7 +116,7 @@ class Harness {
     CrashFileSystem fs(crash.image);
     EngineDriver driver(driver_options(fs));
     const auto fail = [&](const std::string& text) {
-      problem_ = text + "\n    " + crash.what + crash.player->story(30);
+      problem_ = text + "\n    " + crash.what + crash.player->story(30) + "\n   work:" + done_;
     };
     const bool read_only = random_.one_in(4);
     const Status opened = driver.open(read_only);
@@ -131,7 +131,7 @@ class Harness {
       States past(states.begin(), states.begin() + static_cast<ptrdiff_t>(i) + 1);
       const auto differs = Comparison(driver.session(), past.back().model).all(moments(past, 2));
       if (!differs.has_value()) return go_on(crash, std::move(past), &driver, depth);
-      difference = "state " + std::to_string(i) + ": " + *differs;
+      difference = "state " + std::to_string(i) + " of " + std::to_string(*timestamp) + ": " + *differs;
     }
     fail(difference + "\n    states " + std::to_string(promised.least) + " to " + std::to_string(promised.most) +
          " were promised, of " + std::to_string(states.size()));

@@ -150,7 +150,7 @@ class EngineDriver {
     } else {
       STRATA_TRY(write_each(call, op));
     }
-    return !model.effective(op.branch, op.writes).empty();
+    return model.changes(op.branch, op.writes);
   }
 
   Status write_each(Call& call, const testing::RandomOp& op) {
@@ -221,6 +221,12 @@ class Comparison {
     return Status::error(Code::kInvalidArgument, where + ": " + what);
   }
 
+  static std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += " " + name;
+    return text;
+  }
+
   Status branches(const std::vector<uint64_t>& moments) {
     Call call(session_, Call::kWait);
     STRATA_TRY(call.entered());
@@ -260,7 +266,8 @@ class Comparison {
   Status moment(Call& call, const std::string& name, const testing::ModelBranch& branch, AsOf at) {
     const std::string where = name + " as of " + (at.has_value() ? std::to_string(*at) : "now");
     STRATA_ASSIGN(const std::vector<std::string> spaces, Spaces(call).list(at));
-    if (spaces != branch.spaces(at)) return differ(where, "other spaces");
+    if (spaces != branch.spaces(at))
+      return differ(where, "spaces" + joined(spaces) + ", not" + joined(branch.spaces(at)));
     for (const std::string& space : spaces) {
       STRATA_TRY(call.space_use(space));
       KvScan scan;

@@ -94,6 +94,19 @@ std::vector<ModelWrite> ModelDb::effective(const std::string& name, const std::v
   return changes;
 }
 
+std::set<std::string> ModelDb::new_spaces(const std::string& name, const std::vector<ModelWrite>& writes) const {
+  std::set<std::string> spaces;
+  for (const ModelWrite& write : writes) {
+    if (write.value.has_value()) spaces.insert(write.space);
+  }
+  for (const std::string& space : branch(name).spaces({})) spaces.erase(space);
+  return spaces;
+}
+
+bool ModelDb::changes(const std::string& name, const std::vector<ModelWrite>& writes) const {
+  return !effective(name, writes).empty() || !new_spaces(name, writes).empty();
+}
+
 void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writes, uint64_t timestamp) {
   ModelBranch& target = branches_.at(name);
   const auto add = [&](ModelChain& chain, std::optional<std::string> value) {
@@ -103,11 +116,8 @@ void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writ
   };
   for (const ModelWrite& change : effective(name, writes)) {
     add(target.keys_[{change.space, change.key}], change.value);
-    if (change.space == "default" || !change.value.has_value()) continue;
-    ModelChain& space = target.spaces_[{change.space, ""}];
-    const bool there = !space.empty() && space.back().value.has_value();
-    if (!there) add(space, "");
   }
+  for (const std::string& space : new_spaces(name, writes)) add(target.spaces_[{space, ""}], "");
   ++target.commits;
 }
 

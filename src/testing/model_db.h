@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,8 +75,9 @@ class ModelDb {
   // REQUIRES: there is one.
   const ModelBranch& branch(const std::string& name) const { return branches_.at(name); }
 
-  // What a commit of these writes changes: the last write to a key counts, and deleting what is not there is none.
-  std::vector<ModelWrite> effective(const std::string& branch, const std::vector<ModelWrite>& writes) const;
+  // Whether a commit of these writes changes anything. The last write to a key counts, deleting what is not there is
+  // none, and a space appears with the first put in it, even if that is deleted again in the same commit.
+  bool changes(const std::string& branch, const std::vector<ModelWrite>& writes) const;
   // One commit. REQUIRES: the timestamp is later than all before.
   void write(const std::string& branch, const std::vector<ModelWrite>& writes, uint64_t timestamp);
   // Everything in the space, and the space.
@@ -88,6 +90,9 @@ class ModelDb {
   void trim(uint64_t cut);
 
  private:
+  std::vector<ModelWrite> effective(const std::string& branch, const std::vector<ModelWrite>& writes) const;
+  std::set<std::string> new_spaces(const std::string& branch, const std::vector<ModelWrite>& writes) const;
+
   std::map<std::string, ModelBranch> branches_;
 };
 

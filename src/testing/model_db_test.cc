@@ -1,0 +1,76 @@
+#include "testing/model_db.h"
+
+#include <gtest/gtest.h>
+
+namespace strata::testing {
+namespace {
+
+ModelWrite put(const std::string& key, const std::string& value, const std::string& space = "default") {
+  return {space, key, value};
+}
+ModelWrite erase(const std::string& key) { return {"default", key, std::nullopt}; }
+
+TEST(ModelDbTest, VersionsCountOnOverDeletes) {
+  ModelDb db;
+  db.write("default", {put("k", "a")}, 10);
+  db.write("default", {erase("k")}, 20);
+  db.write("default", {put("k", "b")}, 30);
+  EXPECT_EQ(db.branch("default").history("default", "k", {}),
+            (std::vector<ModelVersion>{{30, 3, "b"}, {20, 2, std::nullopt}, {10, 1, "a"}}));
+  EXPECT_EQ(db.branch("default").get("default", "k", 25), nullptr);
+  EXPECT_EQ(*db.branch("default").get("default", "k", 19)->value, "a");
+  EXPECT_EQ(db.branch("default").get("default", "k", 9), nullptr);
+}
+
+TEST(ModelDbTest, LastWriteOfACommitCounts) {
+  ModelDb db;
+  db.write("default", {put("k", "a"), put("k", "b"), put("l", "c"), erase("l")}, 10);
+  EXPECT_EQ(db.branch("default").history("default", "k", {}), (std::vector<ModelVersion>{{10, 1, "b"}}));
+  EXPECT_TRUE(db.branch("default").history("default", "l", {}).empty());
+}
+
+TEST(ModelDbTest, DeletingNothingChangesNothing) {
+  ModelDb db;
+  EXPECT_FALSE(db.changes("default", {erase("k")}));
+  EXPECT_FALSE(db.changes("default", {put("k", "a"), erase("k")}));
+  EXPECT_TRUE(db.changes("default", {put("k", "a")}));
+}
+
+TEST(ModelDbTest, SpacesAppearWithTheirFirstPut) {
+  ModelDb db;
+  db.write("default", {put("k", "a", "notes"), {"notes", "k", std::nullopt}}, 10);
+  EXPECT_EQ(db.branch("default").spaces({}), (std::vector<std::string>{"default", "notes"}));
+  db.write("default", {put("k", "a", "notes")}, 20);
+  db.remove_space("default", "notes", 30);
+  EXPECT_EQ(db.branch("default").spaces({}), std::vector<std::string>{"default"});
+  EXPECT_EQ(db.branch("default").spaces(29), (std::vector<std::string>{"default", "notes"}));
+  EXPECT_EQ(db.branch("default").key_count(), 0u);
+}
+
+TEST(ModelDbTest, ForksShareThePastOnly) {
+  ModelDb db;
+  db.write("default", {put("k", "a")}, 10);
+  db.write("default", {put("k", "b")}, 20);
+  db.fork("default", "now", 20, 30);
+  db.fork("default", "then", 10, 40);
+  db.write("default", {put("k", "c")}, 50);
+  db.write("then", {put("k", "d")}, 60);
+  EXPECT_EQ(*db.branch("now").get("default", "k", {})->value, "b");
+  EXPECT_EQ(db.branch("then").history("default", "k", {}), (std::vector<ModelVersion>{{60, 2, "d"}, {10, 1, "a"}}));
+  EXPECT_EQ(db.branch("default").history("default", "k", {}).size(), 3u);
+}
+
+TEST(ModelDbTest, RetentionRemovesWhatNobodyCanSee) {
+  ModelDb db;
+  db.write("default", {put("k", "a"), put("l", "x")}, 10);
+  db.write("default", {put("k", "b"), erase("l")}, 20);
+  db.write("default", {put("k", "c")}, 30);
+  db.trim(20);
+  EXPECT_EQ(db.branch("default").history("default", "k", {}), (std::vector<ModelVersion>{{30, 3, "c"}, {20, 2, "b"}}));
+  EXPECT_TRUE(db.branch("default").history("default", "l", {}).empty());
+  db.write("default", {put("l", "y")}, 40);
+  EXPECT_EQ(db.branch("default").get("default", "l", {})->version, 1u) << "counting starts again";
+}
+
+}  // namespace
+}  // namespace strata::testing
