@@ -1,6 +1,5 @@
 #include "tree/block_pool.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -47,8 +46,6 @@ uint32_t pages_of_block(const char* node_bytes) { return (reinterpret_cast<const
 
 }  // namespace
 
-void BlockPool::FreeChunk::operator()(char* chunk) const { std::free(chunk); }
-
 char* BlockPool::take_locked(uint32_t pages) {
   std::vector<char*>& stock = free_[pages];
   if (!stock.empty()) {
@@ -60,11 +57,10 @@ char* BlockPool::take_locked(uint32_t pages) {
   const size_t bytes = block_bytes(pages);
   if (fresh_bytes_ < bytes) {
     const size_t chunk_bytes = chunks_.empty() ? kFirstChunkBytes : kChunkBytes;
-    char* chunk = static_cast<char*>(std::aligned_alloc(chunk_bytes, chunk_bytes));
-    STRATA_CHECK(chunk != nullptr);
-    chunks_.emplace_back(chunk);
+    chunks_.push_back(os::allocate_large(chunk_bytes));
+    STRATA_CHECK(chunks_.back() != nullptr);
     reserved_ += chunk_bytes;
-    fresh_ = chunk;
+    fresh_ = chunks_.back().get();
     fresh_bytes_ = chunk_bytes;
   }
   char* block = fresh_ + sizeof(BlockHeader);

@@ -8,10 +8,10 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "base/mutex.h"
+#include "os/large_memory.h"
 #include "tree/node.h"
 
 namespace strata::tree {
@@ -43,12 +43,9 @@ class BlockPool {
   friend class Magazine;
   char* take_locked(uint32_t pages) REQUIRES_LOCK(mutex_);
 
-  struct FreeChunk {
-    void operator()(char* chunk) const;
-  };
   mutable base::Mutex mutex_;
   std::array<std::vector<char*>, kMaxNodePages + 1> free_ GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<char, FreeChunk>> chunks_ GUARDED_BY(mutex_);
+  std::vector<os::LargeMemory> chunks_ GUARDED_BY(mutex_);
   char* fresh_ GUARDED_BY(mutex_) = nullptr;  // unused end of the newest chunk
   size_t fresh_bytes_ GUARDED_BY(mutex_) = 0;
   uint64_t reserved_ GUARDED_BY(mutex_) = 0;
