@@ -99,7 +99,7 @@ bool path_argument(PyObject* given, std::string* path) {
   const Ref shown(PyObject_ASCII(text.get()));
   const char* ascii = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
   if (ascii == nullptr) return false;
-  raise(Code::kInvalidPathName, "path " + std::string(ascii).substr(0, 300) + " is not a file name");
+  raise(Code::kInvalidPathName, std::string("path ") + std::string(ascii).substr(0, 300) + " is not a file name");
   return false;
 }
 
@@ -110,7 +110,7 @@ bool durability_argument(PyObject* given, Durability* durability) {
     const Ref shown(PyObject_ASCII(given));
     const char* ascii = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
     if (ascii == nullptr) return false;
-    raise(Code::kUnknownDurability, "durability " + std::string(ascii).substr(0, 80) + " is not known",
+    raise(Code::kUnknownDurability, std::string("durability ") + std::string(ascii).substr(0, 80) + " is not known",
           "buffered, strict");
     return false;
   }

@@ -43,11 +43,11 @@ PyObject* list_of_versions(const RowList& rows) {
     const RowList::Entry& entry = rows.entry(i);
     Ref dict(PyDict_New());
     if (!dict) return nullptr;
-    const auto timestamp = entry.timestamp == 0 ? std::nullopt : std::optional<uint64_t>(entry.timestamp);
-    const bool filled = set(dict.get(), "value", entry.deleted ? Py_NewRef(Py_None) : decode(rows.value(i))) &&
-                        set(dict.get(), "version", number(entry.version)) &&
-                        set(dict.get(), "timestamp", optional_number(timestamp)) &&
-                        set(dict.get(), "deleted", PyBool_FromLong(entry.deleted));
+    const bool filled =
+        set(dict.get(), "value", entry.deleted ? Py_NewRef(Py_None) : decode(rows.value(i))) &&
+        set(dict.get(), "version", number(entry.version)) &&
+        set(dict.get(), "timestamp", entry.timestamp == 0 ? Py_NewRef(Py_None) : number(entry.timestamp)) &&
+        set(dict.get(), "deleted", PyBool_FromLong(entry.deleted));
     return filled ? dict.release() : nullptr;
   });
 }

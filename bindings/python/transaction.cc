@@ -89,7 +89,7 @@ bool isolation_argument(PyObject* given, Isolation* isolation) {
     const Ref shown(PyObject_Repr(given));
     std::string_view repr = "?";
     if (!shown || !text_argument(shown.get(), "isolation", &repr)) return false;
-    raise(Code::kUnknownIsolation, "isolation " + std::string(repr.substr(0, 80)) + " is not known",
+    raise(Code::kUnknownIsolation, std::string("isolation ") + std::string(repr.substr(0, 80)) + " is not known",
           "serializable, snapshot");
     return false;
   }

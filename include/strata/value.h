@@ -114,6 +114,10 @@ class ValueView {
 // REQUIRES: both valid (damage makes them differ, never fails).
 bool same(ValueView a, ValueView b);
 
+// A key, or a name under the rules for keys (`what` begins the message): 1 to 1,024 bytes of UTF-8 without NUL.
+// kInvalidUnicode, kInvalidKey.
+Status check_key(std::string_view key, std::string_view what = "key");
+
 // Walks the items of an array or the members of an object in order:
 //   for (ValueItems items(view); items.next();) use(items.name(), items.value());
 class ValueItems {

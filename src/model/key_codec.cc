@@ -3,6 +3,22 @@
 #include "base/check.h"
 #include "model/utf8.h"
 
+namespace strata {
+
+Status check_key(std::string_view key, std::string_view what) {
+  STRATA_TRY(model::check_text(key, what));
+  if (key.empty() || key.size() > model::kMaxUserKeyBytes) {
+    return Status::error(Code::kInvalidKey, std::string(what) + " " + model::quoted(key) + " has " +
+                                                std::to_string(key.size()) + " bytes; 1 to 1,024 are allowed");
+  }
+  if (key.find('\0') != std::string_view::npos) {
+    return Status::error(Code::kInvalidKey, std::string(what) + " " + model::quoted(key) + " holds a NUL character");
+  }
+  return Status::ok();
+}
+
+}  // namespace strata
+
 namespace strata::model {
 namespace {
 
@@ -68,18 +84,6 @@ Status check_text(std::string_view text, std::string_view what) {
   if (is_utf8(text)) return Status::ok();
   return Status::error(Code::kInvalidUnicode, std::string(what) + " is not UTF-8: " + quoted(text),
                        "encode it as bytes");
-}
-
-Status check_key(std::string_view key, std::string_view what) {
-  STRATA_TRY(check_text(key, what));
-  if (key.empty() || key.size() > kMaxUserKeyBytes) {
-    return Status::error(Code::kInvalidKey, std::string(what) + " " + quoted(key) + " has " +
-                                                std::to_string(key.size()) + " bytes; 1 to 1,024 are allowed");
-  }
-  if (key.find('\0') != std::string_view::npos) {
-    return Status::error(Code::kInvalidKey, std::string(what) + " " + quoted(key) + " holds a NUL character");
-  }
-  return Status::ok();
 }
 
 Status check_branch_name(std::string_view name) {

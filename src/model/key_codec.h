@@ -15,6 +15,7 @@
 
 #include "base/coding.h"
 #include "strata/status.h"
+#include "strata/value.h"
 
 namespace strata::model {
 
@@ -99,9 +100,8 @@ KeySpan prefix_span(std::string_view space, Tag tag, std::string_view prefix = {
 // The least string greater than every string that starts with `prefix`; empty if there is none.
 std::string prefix_successor(std::string_view prefix);
 
-// A user's key or what is named like one (cell, document, collection, event type): 1 to 1,024 bytes of UTF-8 without
-// NUL. `what` begins the message. kInvalidUnicode, kInvalidKey.
-Status check_key(std::string_view key, std::string_view what = "key");
+// A user's key or what is named like one (cell, document, collection, event type).
+using strata::check_key;
 // A prefix or bound: any UTF-8, of any length. kInvalidUnicode.
 Status check_text(std::string_view text, std::string_view what);
 // [A-Za-z0-9][A-Za-z0-9._/-]{0,127}. kInvalidBranchName.
