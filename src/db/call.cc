@@ -53,7 +53,8 @@ Status Call::check_no_transaction(std::string_view what) {
 Result<txn::Context*> Call::context() {
   STRATA_TRY(check_caller());
   Session::Impl& impl = *session_.impl_;
-  STRATA_TRY(impl.find_branch());
+  // A transaction goes on reading its snapshot of a branch that was deleted meanwhile.
+  if (impl.transaction == nullptr) STRATA_TRY(impl.find_branch());
   txn::Context& context = impl.context;
   context.engine = &impl.database->engine();
   context.space = impl.space_name;  // written under the lock that this call holds

@@ -1,0 +1,224 @@
+// Random work on the engine and on the oracle, side by side: keys, spaces, branches, forks of the past, transactions
+// held open, checkpoints, compaction, retention, reopening; everything compared, and after each round the reclaim
+// oracle: a mark over all roots and pins against what the node store says is in use.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <list>
+
+#include "engine_driver.h"
+#include "testing/random.h"
+#include "testing/test_clock.h"
+
+namespace strata {
+namespace {
+
+using testing::ModelDb;
+using testing::Random;
+using testing::RandomOp;
+
+// A transaction that stays open while others commit, and the state it must go on seeing.
+struct HeldTransaction {
+  std::unique_ptr<Session> session;
+  std::string branch;
+  ModelDb snapshot;
+  std::vector<std::pair<std::string, std::string>> read;  // space, key
+  uint64_t began_at = 0;
+};
+
+class World {
+ public:
+  World(uint64_t seed, Durability durability) : random_(seed), ops_(random_.next(), {}) {
+    options_.fs = files_.get();
+    options_.clock = &clock_;
+    options_.durability = durability;
+    driver_ = std::make_unique<EngineDriver>(options_);
+  }
+
+  void run(uint64_t steps) {
+    ok("open", driver_->open());
+    for (uint64_t i = 0; i < steps && problem_.empty(); ++i) {
+      step();
+      if (problem_.empty() && i % kStepsBetweenChecks == kStepsBetweenChecks - 1) check();
+    }
+    held_.clear();
+    if (problem_.empty()) check();
+    if (driver_->is_open()) ok("close", driver_->close());
+  }
+  const std::string& problem() const { return problem_; }
+  uint64_t conflicts() const { return conflicts_; }
+
+ private:
+  static constexpr uint64_t kStepsBetweenChecks = 150;
+  static constexpr size_t kMostHeld = 4;
+
+  bool ok(const std::string& what, const Status& status) {
+    if (!status.is_ok() && problem_.empty()) problem_ = what + ": " + status.to_string();
+    return status.is_ok();
+  }
+
+  void step() {
+    const uint64_t dice = random_.below(100);
+    if (dice < 3) return hold();
+    if (dice < 6) return release();
+    if (dice < 7) return retain();
+    RandomOp op = ops_.next(model_, moments_);
+    if (op.kind == RandomOp::Kind::kReopen) held_.clear();
+    bool changed = false;
+    if (!ok(describe(op), driver_->run(op, &model_, &changed)) || !changed) return;
+    const auto now = driver_->timestamp();
+    if (ok("timestamp", now.status())) moments_.push_back(*now);
+  }
+
+  // Begins a transaction that reads a little, on some branch.
+  void hold() {
+    if (held_.size() == kMostHeld) return;
+    HeldTransaction held;
+    auto session = driver_->session().session();
+    if (!ok("session", session.status())) return;
+    held.session = std::move(*session);
+    auto branch = model_.branches().begin();
+    std::advance(branch, static_cast<std::ptrdiff_t>(random_.below(model_.branches().size())));
+    held.branch = branch->first;
+    held.snapshot = model_;
+    held.began_at = moments_.size();
+    Call call(*held.session, Call::kWait);
+    if (!ok("branch_use", call.branch_use(held.branch))) return;
+    if (!ok("begin", call.begin(false, Isolation::kSerializable, std::nullopt))) return;
+    for (const std::string& space : branch->second.spaces({})) {
+      const auto keys = branch->second.keys_ever(space);
+      if (!keys.empty()) held.read.emplace_back(space, keys[random_.below(keys.size())]);
+    }
+    if (read_again(call, held)) held_.push_back(std::move(held));
+  }
+
+  // Whether every key that was read still reads as in the snapshot.
+  bool read_again(Call& call, const HeldTransaction& held) {
+    for (const auto& [space, key] : held.read) {
+      if (!ok("space_use", call.space_use(space))) return false;
+      std::string value;
+      const auto found = Kv(call).get(key, std::nullopt, &value);
+      if (!ok("get in a held transaction", found.status())) return false;
+      const testing::ModelVersion* expected = held.snapshot.branch(held.branch).get(space, key, {});
+      if (found->has_value() != (expected != nullptr) || (expected != nullptr && value != *expected->value)) {
+        problem_ = "a held transaction reads " + key + " otherwise than when it began";
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // Ends one of them: it must commit exactly if nothing that it read was changed since.
+  void release() {
+    if (held_.empty()) return;
+    auto at = held_.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(random_.below(held_.size())));
+    HeldTransaction held = std::move(*at);
+    held_.erase(at);
+    Call call(*held.session, Call::kWait);
+    if (!read_again(call, held)) return;
+    if (held.read.empty() || random_.below(3) == 0) return void(ok("rollback", call.rollback()));
+    const auto& [space, key] = held.read[0];
+    ok("space_use", call.space_use(space));
+    ok("put", Kv(call).put(key, "from a held transaction").status());
+    const auto committed = call.commit(std::nullopt);
+    const auto now_there = model_.branches().find(held.branch);
+    const bool same_branch = now_there != model_.branches().end() &&
+                             now_there->second.created_at == held.snapshot.branch(held.branch).created_at;
+    if (!same_branch) {
+      if (committed.is_ok()) problem_ = "a transaction committed to a branch that was deleted";
+      return;
+    }
+    bool changed = false;
+    for (const auto& [read_space, read_key] : held.read) {
+      const auto* before = held.snapshot.branch(held.branch).find(read_space, read_key, {});
+      const auto* after = now_there->second.find(read_space, read_key, {});
+      changed |= (before == nullptr) != (after == nullptr) || (before != nullptr && !(*before == *after));
+    }
+    if (changed) {
+      ++conflicts_;
+      if (committed.is_ok()) problem_ = "a transaction committed though " + key + " or another key that it read was changed";
+      return;
+    }
+    // Retention may have taken the tombstone of a key that it read as absent: that counts as a change.
+    if (!committed.is_ok() && committed.status().code() == Code::kTransactionConflict && trimmed_since_ > held.began_at) return;
+    if (!ok("commit of a held transaction", committed.status())) return;
+    model_.write(held.branch, {{space, key, "from a held transaction"}}, *committed);
+    moments_.push_back(*committed);
+  }
+
+  void retain() {
+    if (moments_.size() < 50) return;
+    const auto now = driver_->timestamp();
+    if (!ok("timestamp", now.status())) return;
+    const uint64_t kept_from = moments_[moments_.size() / 2 + random_.below(moments_.size() / 2)];
+    const auto compacted = driver_->session().compact(*now - kept_from, nullptr);
+    if (!ok("compact", compacted.status())) return;
+    model_.trim(kept_from);
+    trimmed_since_ = moments_.size() + 1;
+    std::erase_if(moments_, [&](uint64_t moment) { return moment < kept_from; });
+    for (HeldTransaction& held : held_) held.began_at = 0;
+  }
+
+  void check() {
+    std::vector<uint64_t> some;
+    for (int i = 0; i < 3 && !moments_.empty(); ++i) some.push_back(moments_[random_.below(moments_.size())]);
+    if (const auto difference = Comparison(driver_->session(), model_).all(some)) {
+      problem_ = *difference;
+      return;
+    }
+    audit();
+  }
+
+  // What is in use is what a mark over all roots and pins reaches, once shared garbage was collected.
+  void audit() {
+    db::Database& database = driver_->database();
+    const txn::CommitLock held = database.engine().lock();
+    std::vector<tree::Root> roots = database.catalogue().roots(held);
+    roots.push_back(database.engine().evacuated());
+    const auto before = database.forest().audit(roots);
+    if (!ok("audit", before.status())) return;
+    if (!before->problems.empty()) problem_ = "audit: " + before->problems[0];
+    if (!ok("collect", database.forest().collect(roots))) return;
+    const auto after = database.forest().audit(roots);
+    if (!ok("audit", after.status())) return;
+    if (!after->problems.empty()) problem_ = "audit after collection: " + after->problems[0];
+    if (after->leaked_pages != 0) problem_ = std::to_string(after->leaked_pages) + " pages leaked";
+  }
+
+  Random random_;
+  testing::RandomOps ops_;
+  std::unique_ptr<os::FileSystem> files_ = os::make_memory_file_system();
+  testing::TestClock clock_;
+  DriverOptions options_;
+  std::unique_ptr<EngineDriver> driver_;
+  ModelDb model_;
+  std::vector<uint64_t> moments_;
+  std::list<HeldTransaction> held_;
+  uint64_t trimmed_since_ = 0;  // number of moments when retention last ran
+  uint64_t conflicts_ = 0;
+  std::string problem_;
+};
+
+void run_worlds(Durability durability, const char* name) {
+  const uint64_t seed = testing::test_seed(1);
+  const auto worlds = testing::scaled(6);
+  constexpr uint64_t kSteps = 1500;
+  uint64_t conflicts = 0;
+  for (uint64_t i = 0; i < worlds; ++i) {
+    World world(seed + i, durability);
+    world.run(kSteps);
+    ASSERT_EQ(world.problem(), "") << "STRATA_SEED=" << seed + i << " shows it";
+    conflicts += world.conflicts();
+  }
+  EXPECT_GT(conflicts, 0u);
+  std::printf("model %s: %llu operations, %llu conflicts, seed %llu\n", name,
+              static_cast<unsigned long long>(worlds * kSteps), static_cast<unsigned long long>(conflicts),
+              static_cast<unsigned long long>(seed));
+}
+
+TEST(ModelTest, BufferedAgreesWithTheOracle) { run_worlds(Durability::kBuffered, "buffered"); }
+TEST(ModelTest, StrictAgreesWithTheOracle) { run_worlds(Durability::kStrict, "strict"); }
+
+}  // namespace
+}  // namespace strata
