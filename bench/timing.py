@@ -7,7 +7,7 @@ import gc
 import statistics
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from stats import percentile
@@ -99,12 +99,15 @@ def measure(
     """The usual metrics of one call, in microseconds.
 
     The last `singles` arguments are timed call by call (p99_us and single_p50_us), those before them by batches:
-    p50_us is the median of the batch means, mean_us their total over all calls.
+    p50_us is the median of the batch means, mean_us their total over all calls; cpu_us is what the whole process, its
+    background threads included, spent on a call, and says something on a busy machine too.
     """
     if not 0 < singles < len(arguments):
         raise ValueError(f"{singles} single calls of {len(arguments)}")
     with no_garbage_collection():
+        busy = process_time_ns()
         means, done = batch_times(call, arguments[:-singles], batch=batch, pairs=pairs, budget_s=budget_s)
+        busy = process_time_ns() - busy
         each = single_times(call, arguments[-singles:], pairs=pairs, budget_s=budget_s)
     overhead = clock_overhead_ns()
     mean = statistics.fmean(means)
@@ -114,5 +117,6 @@ def measure(
         "single_p50_us": max(percentile(each, 50) - overhead, 0) / 1e3,
         "p99_us": max(percentile(each, 99) - overhead, 0) / 1e3,
         "per_second": 1e9 / mean,
+        "cpu_us": busy / done / 1e3,
         "calls": done + len(each),
     }

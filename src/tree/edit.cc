@@ -195,11 +195,19 @@ void put_away(std::unique_ptr<EditState> work) {
   work->relocated.clear();
   work->shared = 0;
   work->path_changeable = false;
-  impl->editing = false;
+  if (!work->sealed) impl->editing = false;
+  work->sealed = false;
   impl->spare_edit = std::move(work);
 }
 
 }  // namespace
+
+void Edit::seal() {
+  STRATA_CHECK(state_->impl->editing && !state_->sealed);
+  state_->sealed = true;
+  state_->path_changeable = false;
+  state_->impl->editing = false;
+}
 
 void Edit::finish() {
   EditState& work = *state_;

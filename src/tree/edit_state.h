@@ -59,6 +59,7 @@ struct EditState {
 
   ForestImpl* impl = nullptr;
   uint64_t stamp = 0;
+  bool sealed = false;
   uint64_t exclusive_since = 0;  // of the call in hand
 
   std::array<Step, kMaxLevel + 2> path;

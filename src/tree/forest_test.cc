@@ -76,6 +76,36 @@ TEST_F(ForestTest, AbortLeavesNothingBehind) {
   EXPECT_EQ(get(root, key_of(499)), std::string(100, 'r'));
 }
 
+// As commits do that wait for one sync: each builds on the one before, and all are finished later, or dropped.
+TEST_F(ForestTest, SealedEditsWaitForTheirEnd) {
+  for (uint64_t i = 0; i < 500; ++i) put(key_of(i), std::string(100, 'r'));
+  const Root before = root;
+  const auto sealed_edits = [&](char row) {
+    std::vector<Edit> edits;
+    for (uint64_t round = 0; round < 5; ++round) {
+      Edit edit = forest.edit(++stamp);
+      for (uint64_t i = 0; i < 200; ++i) expect_ok(edit.put(root, key_of(i * 2 + round), std::string(120, row), 0));
+      edit.seal();
+      edits.push_back(std::move(edit));
+    }
+    return edits;
+  };
+  const uint64_t pages = store->used_pages();
+  std::vector<Edit> dropped = sealed_edits('d');
+  while (!dropped.empty()) {
+    dropped.back().abort();
+    dropped.pop_back();
+  }
+  root = before;
+  EXPECT_EQ(store->used_pages(), pages);
+  EXPECT_EQ(get(root, key_of(0)), std::string(100, 'r'));
+  std::vector<Edit> finished = sealed_edits('f');
+  EXPECT_EQ(get(before, key_of(0)), std::string(100, 'r'));
+  for (Edit& edit : finished) edit.finish();
+  EXPECT_EQ(get(root, key_of(0)), std::string(120, 'f'));
+  EXPECT_EQ(leaked(), 0u);
+}
+
 TEST_F(ForestTest, LargestKeysAndRows) {
   Oracle rows;
   for (int i = 0; i < 40; ++i) {

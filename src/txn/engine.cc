@@ -145,6 +145,7 @@ void Engine::set_evacuated(const CommitLock& held, const tree::Root& root) {
 void Engine::publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit) {
   branch->tip = head;
   if (strict()) {
+    edit.seal();
     pending_.push_back(Pending{stamp, log_->end(), branch, head, std::move(edit)});
     return;
   }
