@@ -272,9 +272,13 @@ Status CommitLogImpl::verify(std::vector<std::string>* problems,
     stopped = stopped || !progress(before + done, in_all);
     return !stopped;
   };
+  LostEnd lost;
   for (size_t i = 0; i < infos.size() && !stopped; ++i) {
-    const bool ended = i + 1 < infos.size() && infos[i + 1].header.incarnation == infos[i].header.incarnation;
-    Status verified = verify_segment(infos[i], limit_of(infos[i], last), ended, problems, report);
+    const uint64_t incarnation = infos[i].header.incarnation;
+    if (i > 0 && infos[i - 1].header.incarnation != incarnation) lost = {};
+    Status verified = verify_segment(infos[i], limit_of(infos[i], last), &lost, problems, report);
+    const bool ended = i + 1 < infos.size() && infos[i + 1].header.incarnation == incarnation;
+    if (ended && verified.is_ok()) verified = look_for_end(infos[i], infos[i + 1].header.number, &lost);
     // Retention may have dropped it meanwhile.
     const bool dropped = infos[i].header.number < segment_of(begin());
     if (!verified.is_ok() && !dropped) problems->push_back(verified.to_string());
@@ -284,8 +288,20 @@ Status CommitLogImpl::verify(std::vector<std::string>* problems,
   return Status::ok();
 }
 
-// `ended`: the segment was full when the next one was begun, so that it has an end record.
-Status CommitLogImpl::verify_segment(const SegmentInfo& info, uint64_t limit, bool ended,
+// The end record of a segment that was full when the next one was begun.
+Status CommitLogImpl::look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const {
+  STRATA_ASSIGN(const SegmentView view, segments_.open(info.header.number));
+  STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
+  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation), view.data_end, file_bytes, {});
+  STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
+  if (step == LogScanner::Step::kEndRecord) return Status::ok();
+  const std::string path = segments_.path(info.header.number);
+  *lost = {Status::corruption(path, view.data_end, "the end record is damaged"), segment_start(next)};
+  return Status::ok();
+}
+
+// `lost`: reported when a record here says that it was on the device.
+Status CommitLogImpl::verify_segment(const SegmentInfo& info, uint64_t limit, LostEnd* lost,
                                      std::vector<std::string>* problems,
                                      const std::function<bool(uint64_t)>& progress) const {
   constexpr uint64_t kReportBytes = 4u << 20;
@@ -306,6 +322,10 @@ Status CommitLogImpl::verify_segment(const SegmentInfo& info, uint64_t limit, bo
     LogScanner::Step step = LogScanner::Step::kRecord;
     while (step == LogScanner::Step::kRecord && scanner.offset() < limit) {
       STRATA_ASSIGN(step, scanner.next());
+      if (step == LogScanner::Step::kRecord && !lost->damage.is_ok() && scanner.header().durable > lost->durable_if) {
+        problems->push_back(lost->damage.to_string());
+        *lost = {};
+      }
       if (scanner.offset() - reported < kReportBytes) continue;
       reported = scanner.offset();
       if (!progress(reported)) return Status::ok();
@@ -321,13 +341,6 @@ Status CommitLogImpl::verify_segment(const SegmentInfo& info, uint64_t limit, bo
     if (got < sizeof(bytes) || !decode_record_header(bytes, seed, &record)) return Status::ok();
     offset += kRecordHeaderBytes + record.body_bytes;
     order = {record.commit + 1, record.timestamp};
-  }
-  if (!ended) return Status::ok();
-  STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
-  LogScanner end_scanner(read_from(*view.file), seed, limit, file_bytes, {});
-  STRATA_ASSIGN(const LogScanner::Step step, end_scanner.next());
-  if (step != LogScanner::Step::kEndRecord) {
-    problems->push_back(Status::corruption(path, limit, "the end record is damaged").to_string());
   }
   return Status::ok();
 }

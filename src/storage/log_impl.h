@@ -93,7 +93,14 @@ class CommitLogImpl final : public CommitLog {
       EXCLUDES_LOCK(index_mutex_);
   Result<Index> load_index(const SegmentInfo& info) const;
   void cache_index(uint32_t number, Index index) const REQUIRES_LOCK(index_mutex_);
-  Status verify_segment(const SegmentInfo& info, uint64_t limit, bool ended, std::vector<std::string>* problems,
+  // An end record that is not there. A crash may leave none, for it is synced with the records that it follows: it is
+  // damage when its incarnation knew something behind it to be on the device.
+  struct LostEnd {
+    Status damage;
+    LogPosition durable_if = 0;
+  };
+  Status look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const;
+  Status verify_segment(const SegmentInfo& info, uint64_t limit, LostEnd* lost, std::vector<std::string>* problems,
                         const std::function<bool(uint64_t)>& progress) const;
   uint64_t seed_of(uint64_t incarnation) const {
     return record_seed(options_.database_id, options_.seed_without_incarnation ? 0 : incarnation);
