@@ -59,6 +59,18 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
 }};
 static_assert(!kCodes.back().name.empty(), "every code has a row");
 
+// A message names what the caller gave, however long that was: this much of it is enough for a person.
+constexpr size_t kMaxMessageBytes = 500;
+
+void shorten(std::string* message) {
+  if (message->size() <= kMaxMessageBytes) return;
+  size_t size = kMaxMessageBytes;
+  // Not inside a character of UTF-8.
+  while (size > 0 && (static_cast<unsigned char>((*message)[size]) & 0xc0) == 0x80) --size;
+  message->resize(size);
+  *message += "...";
+}
+
 }  // namespace
 
 std::string_view code_name(Code code) { return kCodes[static_cast<size_t>(code)].name; }
@@ -66,6 +78,7 @@ ErrorKind code_kind(Code code) { return kCodes[static_cast<size_t>(code)].kind; 
 
 Status Status::error(Code code, std::string message, std::string hint) {
   STRATA_CHECK(code != Code::kOk && code < Code::kCount_);
+  shorten(&message);
   Status status;
   status.detail_ = std::make_unique<Detail>(Detail{code, std::move(message), std::move(hint)});
   return status;

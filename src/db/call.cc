@@ -13,6 +13,12 @@ uint64_t next_transaction_id() {
 
 }  // namespace
 
+uint64_t Session::Impl::this_thread() {
+  static std::atomic<uint64_t> next{1};
+  thread_local const uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
 Call::Call(Session& session, Mode mode) : session_(session), may_wait_(mode == kWait) {
   Session::Impl& impl = *session.impl_;
   if (impl.forked()) {  // its lock may be held for ever by a thread that does not exist here
@@ -39,7 +45,7 @@ Session::Impl& Call::impl() { return *session_.impl_; }
 Status Call::check_caller() {
   const Session::Impl& impl = *session_.impl_;
   if (impl.transaction == nullptr) return Status::ok();
-  if (impl.owner_thread == std::this_thread::get_id() && impl.owner_task == impl.task()) return Status::ok();
+  if (impl.owner_thread == Session::Impl::this_thread() && impl.owner_task == impl.task()) return Status::ok();
   return Status::error(Code::kTransactionOtherThread, "another thread or task has a transaction open on this handle",
                        "use a handle of your own: db.session()");
 }
@@ -78,7 +84,7 @@ Status Call::begin(bool read_only, Isolation isolation, std::optional<std::strin
   options.isolation = isolation;
   options.message = std::move(message);
   impl.transaction = std::make_unique<txn::Transaction>(impl.database->engine(), impl.context.branch, std::move(options));
-  impl.owner_thread = std::this_thread::get_id();
+  impl.owner_thread = Session::Impl::this_thread();
   impl.owner_task = impl.task();
   impl.transaction_id.store(next_transaction_id(), std::memory_order_release);
   return Status::ok();

@@ -39,7 +39,14 @@ Status Session::Impl::find_branch() {
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Session::~Session() { (void)close(); }
+Session::~Session() {
+  // The engine's threads and locks are the parent's: nothing of it may be touched, not even to free it.
+  if (impl_->forked()) {
+    (void)impl_.release();
+  } else {
+    (void)close();
+  }
+}
 
 Result<std::unique_ptr<Session>> Session::open(const std::string& path, const OpenOptions& options) {
   db::DatabaseOptions database;
@@ -99,11 +106,7 @@ Result<std::unique_ptr<Session>> Session::session() {
 }
 
 Status Session::close() {
-  if (impl_->forked()) {
-    // The engine's threads and locks are the parent's: nothing of it may be touched, not even to free it.
-    if (!impl_->closed.exchange(true)) (void)impl_.release();
-    return Status::ok();
-  }
+  if (impl_->forked()) return Status::ok();
   if (impl_->closed.exchange(true)) return Status::ok();
   const std::lock_guard<std::mutex> lock(impl_->mutex);
   impl_->end_transaction();

@@ -8,7 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "db/database.h"
 #include "strata/session.h"
@@ -30,7 +29,7 @@ struct Session::Impl {
   // Guarded by it.
   txn::Context context;  // of the call that holds the lock; its branch is the current one
   std::unique_ptr<txn::Transaction> transaction;
-  std::thread::id owner_thread;
+  uint64_t owner_thread = 0;
   uint64_t owner_task = 0;
 
   mutable std::mutex names_mutex;
@@ -52,6 +51,8 @@ struct Session::Impl {
   }
   // The current branch, found by its name again when it was deleted. kBranchNotFound.
   Status find_branch();
+  // A number that no other thread of the process ever had, unlike the system's ids.
+  static uint64_t this_thread();
   uint64_t task() const { return current_task != nullptr ? current_task() : 0; }
   void end_transaction() {
     transaction.reset();

@@ -28,7 +28,14 @@ Result<VerifyResult> verify(storage::NodeStore& store, txn::Engine& engine, bran
     if (progress && !progress(std::min(done, total - 1), total)) stopped = true;
     return !stopped;
   };
-  STRATA_TRY(engine.forest().verify(roots, &result.problems, &result.pages, tell));
+  if (store.disk_bytes() > 0) {
+    STRATA_TRY(engine.forest().verify(roots, &result.problems, &result.pages, tell));
+  } else {  // in memory: there is nothing behind the cache to read
+    const txn::CommitLock held = engine.lock();
+    STRATA_ASSIGN(const auto audit, engine.forest().audit(roots));
+    result.problems = audit.problems;
+    result.pages = store.used_pages();
+  }
   if (!stopped) {
     STRATA_TRY(engine.log().verify(&result.problems, [&](uint64_t done, uint64_t all) {
       return tell(node_pages + (all == 0 ? 0 : done * log_pages / all));

@@ -186,6 +186,9 @@ Status CommitLogImpl::sync_to(LogPosition end) {
 Status CommitLogImpl::end_unit() {
   STRATA_TRY(check_writable());
   if (segment_is_empty() && current_.unit_start == segment_start(current_.number)) return Status::ok();
+  // Segments grow again from the first size: who ends a unit wants space back, not space reserved.
+  grown_capacity_.store(options_.first_segment_bytes);
+  STRATA_TRY(shrink_spare(options_.first_segment_bytes));
   return begin_next(true, 0);
 }
 
@@ -299,6 +302,15 @@ Status CommitLogImpl::begin_next(bool new_unit, uint64_t least_bytes) {
   grown_capacity_.store(next_capacity());
   segments_.add({header, kStillWritten, capacity_}, next->file);
   writer_.begin_segment(next->file, segment_start(header.number), next->name_synced);
+  return Status::ok();
+}
+
+Status CommitLogImpl::shrink_spare(uint64_t capacity) {
+  base::MutexLock lock(spare_mutex_);
+  if (!spare_ || spare_->capacity <= capacity) return Status::ok();
+  const Status truncated = spare_->file->truncate(capacity);
+  if (!truncated.is_ok()) return writer_.fail(truncated);
+  spare_->capacity = capacity;
   return Status::ok();
 }
 

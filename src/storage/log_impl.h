@@ -78,6 +78,7 @@ class CommitLogImpl final : public CommitLog {
   Status begin_next(bool new_unit, uint64_t least_bytes);
   Status end_segment();
   Status remove_spare() EXCLUDES_LOCK(spare_mutex_);
+  Status shrink_spare(uint64_t capacity) EXCLUDES_LOCK(spare_mutex_);
   uint64_t next_capacity() const;
   bool segment_is_empty() const { return offset_of(end()) == kSegmentHeaderBytes; }
 

@@ -98,10 +98,12 @@ Status Transaction::ensure(std::string_view key) {
 
 Result<uint64_t> Transaction::commit(bool may_wait) {
   std::vector<Write> effective;
+  bool new_space = false;
   for (const Write& write : writes_.ordered()) {
     if (write.version != 0 && !write.ensured) effective.push_back(write);
+    new_space |= write.ensured;
   }
-  if (effective.empty() && ensured_.empty()) return timestamp_;
+  if (effective.empty() && !new_space) return timestamp_;
   if (branch_->deleted.load(std::memory_order_acquire)) {
     return Status::error(Code::kBranchNotFound,
                          "branch '" + branch_->origin.name + "' was deleted during the transaction");
