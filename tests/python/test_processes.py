@@ -401,8 +401,8 @@ from stratadb import Strata
 db = Strata.open(sys.argv[1])
 db.kv_batch_put({{f"k{{n}}": [n, "x" * 50] for n in range(100_000)}})
 entries = {{f"new{{n}}": n for n in range(600_000)}}
-os.write(1, b"ready")
 try:
+    os.write(1, b"ready")
     {LONG_CALLS[name]}
     print("finished")
 except KeyboardInterrupt:
