@@ -23,6 +23,19 @@ constexpr std::array kClassNames = {
 };
 static_assert(static_cast<size_t>(ErrorKind::kType) + 1 == kClassNames.size(), "every kind has a row");
 
+// A message may name what a caller gave, and that may be a megabyte long.
+std::string shortened(std::string_view message) {
+  constexpr size_t kHead = 700;
+  constexpr size_t kTail = 200;
+  if (message.size() <= kHead + kTail) return std::string(message);
+  const auto inside_character = [&](size_t i) { return (static_cast<unsigned char>(message[i]) & 0xC0) == 0x80; };
+  size_t head = kHead;
+  size_t tail = message.size() - kTail;
+  while (head > 0 && inside_character(head)) --head;
+  while (tail < message.size() && inside_character(tail)) ++tail;
+  return std::string(message.substr(0, head)) + " ... " + std::string(message.substr(tail));
+}
+
 // The classes live as long as the process.
 std::array<PyObject*, kClassNames.size()> classes;
 
@@ -49,7 +62,7 @@ bool load_error_classes() {
 PyObject* raise(const Status& status) {
   const ErrorKind kind = code_kind(status.code());
   PyObject* type = classes[static_cast<size_t>(kind)];
-  const Ref message(str(status.message()));
+  const Ref message(str(shortened(status.message())));
   if (!message) return nullptr;
   if (kind == ErrorKind::kType) {
     PyErr_SetObject(type, message.get());

@@ -6,6 +6,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <unistd.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,12 +37,22 @@ class Ref {
   PyObject* object_ = nullptr;
 };
 
+// Takes the GIL back. When the interpreter is gone meanwhile, Python ends the thread by unwinding its stack, which
+// would run destructors that need the GIL; such a thread of a process about to end sleeps instead.
+inline void restore_thread(PyThreadState* state) noexcept {
+  try {
+    PyEval_RestoreThread(state);
+  } catch (...) {
+    while (true) pause();
+  }
+}
+
 // Lets other Python threads run while this one waits in the engine. Nothing of Python may be touched meanwhile, except
 // through Reacquired.
 class GilReleased {
  public:
   GilReleased() : state_(PyEval_SaveThread()) {}
-  ~GilReleased() { PyEval_RestoreThread(state_); }
+  ~GilReleased() { restore_thread(state_); }
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
 
@@ -53,7 +65,7 @@ class GilReleased {
 // REQUIRES: no engine lock is held.
 class Reacquired {
  public:
-  explicit Reacquired(GilReleased& region) : region_(region) { PyEval_RestoreThread(region_.state_); }
+  explicit Reacquired(GilReleased& region) : region_(region) { restore_thread(region_.state_); }
   ~Reacquired() { region_.state_ = PyEval_SaveThread(); }
   Reacquired(const Reacquired&) = delete;
   Reacquired& operator=(const Reacquired&) = delete;

@@ -1,16 +1,25 @@
 #include "session.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
 namespace strata::python {
 namespace {
 
-constexpr uint64_t kNoTask = 0;
+// Tasks count up from 1, threads outside of a task are above them, so no two callers share a number.
+constexpr uint64_t kNobody = 0;
 constexpr uint64_t kOtherTask = ~uint64_t{0};
 
-thread_local uint64_t calling_task = kNoTask;
+thread_local uint64_t calling_task = kNobody;
 uint64_t task_ids = 0;
+
+// Who calls outside of any task: a number of the thread's own, since the system uses the ids of threads again.
+uint64_t thread_without_task() {
+  static std::atomic<uint64_t> threads{0};
+  thread_local const uint64_t number = ++threads;
+  return number << 32;
+}
 
 // The asyncio task that runs in this thread, or nothing. Asks only if asyncio has been imported.
 Ref running_task() {
@@ -59,17 +68,17 @@ constexpr char kSessionDoc[] =
 
 CallingTask::CallingTask(Handle* handle, Ref* task) : set_(true) {
   *task = running_task();
-  calling_task = !*task ? kNoTask : is_owner(handle, task->get()) ? handle->owner_id : ++task_ids;
+  calling_task = !*task ? thread_without_task() : is_owner(handle, task->get()) ? handle->owner_id : ++task_ids;
 }
 
 uint64_t CallingTask::current() { return calling_task; }
 
 void CallingTask::set(Handle* handle) {
   const Ref task = running_task();
-  calling_task = !task ? kNoTask : is_owner(handle, task.get()) ? handle->owner_id : kOtherTask;
+  calling_task = !task ? thread_without_task() : is_owner(handle, task.get()) ? handle->owner_id : kOtherTask;
 }
 
-void CallingTask::clear() { calling_task = kNoTask; }
+void CallingTask::clear() { calling_task = kNobody; }
 
 PyObject* new_handle(PyTypeObject* type, std::unique_ptr<Session> session) {
   PyObject* made = type->tp_alloc(type, 0);

@@ -25,7 +25,7 @@ struct Handle {
   PyObject_HEAD Session* session;  // owned; the engine closes it when it is deleted
   bool may_be_in_transaction;
   uint64_t transaction_id;  // of the last one begun; no other ever had it
-  uint64_t owner_id;        // what current_task answers for the task that began it; 0: no task
+  uint64_t owner_id;        // what current_task answered when it began
   PyObject* owner_task;     // a weak reference to that task, or null
 };
 
