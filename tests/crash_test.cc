@@ -72,7 +72,7 @@ class Harness {
       problem_ = what + ": " + status.to_string() + "\n  after event " + std::to_string(fs.position());
     };
     if (const Status opened = driver.open(); !opened.is_ok()) return fail("open", opened);
-    testing::RandomOps ops(random_.next(), {.keys = 24, .branches = 4, .largest_value = 6000});
+    testing::RandomOps ops(random_.next(), {.keys = 24, .branches = 4, .largest_value = 6000, .retention_micros = 400});
     uint64_t durable = states->size() - 1;
     const auto note = [&] {
       const uint64_t now = states->size() - 1;
@@ -181,7 +181,7 @@ Outcome crash_many(const Setup& setup, uint64_t images, uint64_t seed) {
 
 void expect_no_problem(const Setup& setup) {
   const Outcome outcome = crash_many(setup, testing::scaled(1000), testing::test_seed(1));
-  std::printf("states: %llu\n", static_cast<unsigned long long>(outcome.images));
+  std::printf("counted: %llu crash states\n", static_cast<unsigned long long>(outcome.images));
   EXPECT_EQ(outcome.problem, "");
 }
 

@@ -23,6 +23,7 @@ namespace strata {
 struct DriverOptions {
   os::FileSystem* fs = nullptr;
   os::Clock* clock = nullptr;
+  std::string folder = "db";
   Durability durability = Durability::kBuffered;
   uint64_t segment_bytes = 16u << 10;
   uint64_t first_segment_bytes = 8u << 10;
@@ -31,6 +32,8 @@ struct DriverOptions {
 };
 
 class EngineDriver {
+  using Kind = testing::RandomOp::Kind;
+
  public:
   explicit EngineDriver(const DriverOptions& options) : options_(options) {}
 
@@ -38,7 +41,7 @@ class EngineDriver {
     db::DatabaseOptions database;
     database.fs = options_.fs;
     database.clock = options_.clock;
-    database.folder = "db";
+    database.folder = options_.folder;
     database.database_id = 0x5742415441444221;
     database.segment_bytes = options_.segment_bytes;
     database.first_segment_bytes = options_.first_segment_bytes;
@@ -69,6 +72,7 @@ class EngineDriver {
   Status run(const testing::RandomOp& op, testing::ModelDb* model, bool* changed) {
     *changed = false;
     versions_.clear();
+    STRATA_ASSIGN(before_, timestamp());
     Result<bool> done = on_engine(op, *model);
     STRATA_TRY(done.status());
     if (!*done) return Status::ok();
@@ -78,9 +82,25 @@ class EngineDriver {
     return check_versions(op, *model);
   }
 
- private:
-  using Kind = testing::RandomOp::Kind;
+  // What the work changes, as a commit of that time.
+  void on_model(const testing::RandomOp& op, uint64_t now, testing::ModelDb* model) const {
+    switch (op.kind) {
+      case Kind::kCreateBranch:
+        return model->create_branch(op.branch, now);
+      case Kind::kFork:
+        return model->fork(op.source, op.branch, fork_timestamp_, now);
+      case Kind::kRemoveBranch:
+        return model->remove_branch(op.branch);
+      case Kind::kCompact:
+        return model->trim(before_ - *op.keep_micros);
+      case Kind::kRemoveSpace:
+        return model->remove_space(op.branch, op.space, now);
+      default:
+        return model->write(op.branch, op.writes, now);
+    }
+  }
 
+ private:
   static Status disagreement(const std::string& text) { return Status::error(Code::kInvalidArgument, text); }
 
   // Whether a commit was made.
@@ -93,8 +113,8 @@ class EngineDriver {
         STRATA_TRY(database().checkpoint());
         return false;
       case Kind::kCompact:
-        STRATA_TRY(session_->compact(std::nullopt, nullptr).status());
-        return false;
+        STRATA_TRY(session_->compact(op.keep_micros, nullptr).status());
+        return op.keep_micros.has_value();
       case Kind::kReopen:
         STRATA_TRY(close());
         STRATA_TRY(open());
@@ -167,21 +187,6 @@ class EngineDriver {
     return Status::ok();
   }
 
-  void on_model(const testing::RandomOp& op, uint64_t now, testing::ModelDb* model) const {
-    switch (op.kind) {
-      case Kind::kCreateBranch:
-        return model->create_branch(op.branch, now);
-      case Kind::kFork:
-        return model->fork(op.source, op.branch, fork_timestamp_, now);
-      case Kind::kRemoveBranch:
-        return model->remove_branch(op.branch);
-      case Kind::kRemoveSpace:
-        return model->remove_space(op.branch, op.space, now);
-      default:
-        return model->write(op.branch, op.writes, now);
-    }
-  }
-
   // The versions that puts answered.
   Status check_versions(const testing::RandomOp& op, const testing::ModelDb& model) const {
     for (size_t i = 0; i < versions_.size(); ++i) {
@@ -202,6 +207,7 @@ class EngineDriver {
   std::unique_ptr<Session> session_;
   std::vector<uint64_t> versions_;
   uint64_t fork_timestamp_ = 0;
+  uint64_t before_ = 0;  // the last commit's time when the work began
 };
 
 // Compares what the engine answers with the oracle; says what differs first, or nothing.

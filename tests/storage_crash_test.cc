@@ -321,7 +321,7 @@ Outcome crash_many(const Setup& setup, uint64_t states, uint64_t seed) {
 
 void expect_no_problem(const Setup& setup) {
   const Outcome outcome = crash_many(setup, strata::testing::scaled(2500), strata::testing::test_seed(1));
-  std::printf("states: %llu\n", static_cast<unsigned long long>(outcome.states));
+  std::printf("counted: %llu crash states\n", static_cast<unsigned long long>(outcome.states));
   for (const std::string& problem : outcome.problems) ADD_FAILURE() << problem;
 }
 

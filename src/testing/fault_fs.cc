@@ -124,6 +124,7 @@ uint64_t FaultFileSystem::failures() const {
 }
 
 Status FaultFileSystem::admit(Call call, double* written) {
+  if (watcher_) watcher_(call);
   const base::MutexLock guard(mutex_);
   Status answer;
   if (fault_.has_value() && (!fault_->matches || fault_->matches(call))) {

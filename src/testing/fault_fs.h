@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -69,6 +70,9 @@ class FaultFileSystem final : public os::FileSystem {
   // after writing what still fits. Cutting and removing gives back.
   void set_budget(uint64_t bytes);
 
+  // Called before each call, without any lock: as another thread might come in just then. Set it while nobody calls.
+  void watch(std::function<void(const Call&)> watcher) { watcher_ = std::move(watcher); }
+
   // Calls since the beginning, or since forget_calls.
   uint64_t call_count() const;
   std::vector<Call> calls() const;
@@ -102,6 +106,7 @@ class FaultFileSystem final : public os::FileSystem {
   void give_back(uint64_t bytes);
 
   os::FileSystem& below_;
+  std::function<void(const Call&)> watcher_;
   mutable base::Mutex mutex_;
   std::optional<Fault> fault_ GUARDED_BY(mutex_);
   uint64_t matched_ GUARDED_BY(mutex_) = 0;

@@ -17,6 +17,7 @@ std::string describe(const RandomOp& op) {
   if (!op.source.empty()) text += " from " + op.source;
   if (!op.space.empty()) text += " space " + op.space;
   if (op.as_of.has_value()) text += " as of " + std::to_string(*op.as_of);
+  if (op.keep_micros.has_value()) text += " keeping " + std::to_string(*op.keep_micros);
   for (const ModelWrite& write : op.writes) {
     text += "\n    " + write.space + "/" + write.key.substr(0, 24);
     text += write.value.has_value() ? " = " + std::to_string(write.value->size()) + " bytes" : " erased";
@@ -88,6 +89,9 @@ RandomOp RandomOps::next(const ModelDb& state, const std::vector<uint64_t>& mome
     static constexpr Kind kMaintenance[] = {Kind::kFlush,      Kind::kFlush,   Kind::kCheckpoint,
                                             Kind::kCheckpoint, Kind::kCompact, Kind::kReopen};
     op.kind = kMaintenance[random_.below(std::size(kMaintenance))];
+    if (op.kind == Kind::kCompact && options_.retention_micros.has_value() && random_.one_in(2)) {
+      op.keep_micros = random_.below(*options_.retention_micros + 1);
+    }
     return op;
   }
   if (options_.branch_ops && dice < 24) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct RandomOp {
   std::string source;
   std::string space;
   ModelMoment as_of;
+  std::optional<uint64_t> keep_micros;
   std::vector<ModelWrite> writes;
 };
 std::string describe(const RandomOp& op);
@@ -44,6 +46,8 @@ struct RandomOptions {
   uint64_t largest_value = 12000;  // bytes, once in a while
   bool branch_ops = true;
   bool maintenance = true;  // flush, checkpoint, compact, reopen
+  // Of so many microseconds of history most is kept, by some compactions; nothing: all of it, always.
+  std::optional<uint64_t> retention_micros = {};
 };
 
 class RandomOps {
