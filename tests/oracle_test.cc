@@ -28,7 +28,9 @@ struct HeldTransaction {
 
 class World {
  public:
-  World(uint64_t seed, Durability durability) : random_(seed), ops_(random_.next(), {}) {
+  // `validates`: whether commits are checked for conflicts, which a working engine does.
+  World(uint64_t seed, Durability durability, bool validates = true)
+      : random_(seed), ops_(random_.next(), {}), validates_(validates) {
     options_.fs = files_.get();
     options_.clock = &clock_;
     options_.durability = durability;
@@ -36,7 +38,8 @@ class World {
   }
 
   void run(uint64_t steps) {
-    ok("open", driver_->open());
+    if (!ok("open", driver_->open())) return;
+    driver_->database().engine().set_validates(validates_);
     for (uint64_t i = 0; i < steps && problem_.empty(); ++i) {
       step();
       if (problem_.empty() && i % kStepsBetweenChecks == kStepsBetweenChecks - 1) check();
@@ -137,11 +140,13 @@ class World {
     }
     if (changed) {
       ++conflicts_;
-      if (committed.is_ok()) problem_ = "a transaction committed though " + key + " or another key that it read was changed";
+      if (committed.is_ok())
+        problem_ = "a transaction committed though " + key + " or another key that it read was changed";
       return;
     }
     // Retention may have taken the tombstone of a key that it read as absent: that counts as a change.
-    if (!committed.is_ok() && committed.status().code() == Code::kTransactionConflict && trimmed_since_ > held.began_at) return;
+    if (!committed.is_ok() && committed.status().code() == Code::kTransactionConflict && trimmed_since_ > held.began_at)
+      return;
     if (!ok("commit of a held transaction", committed.status())) return;
     model_.write(held.branch, {{space, key, "from a held transaction"}}, *committed);
     moments_.push_back(*committed);
@@ -198,6 +203,7 @@ class World {
   uint64_t trimmed_since_ = 0;  // number of moments when retention last ran
   uint64_t conflicts_ = 0;
   std::string problem_;
+  const bool validates_;
 };
 
 void run_worlds(Durability durability, const char* name) {
@@ -212,13 +218,25 @@ void run_worlds(Durability durability, const char* name) {
     conflicts += world.conflicts();
   }
   EXPECT_GT(conflicts, 0u);
-  std::printf("model %s: %llu operations, %llu conflicts, seed %llu\n", name,
-              static_cast<unsigned long long>(worlds * kSteps), static_cast<unsigned long long>(conflicts),
+  std::printf("counted: %llu operations (%s), %llu conflicts, seed %llu\n",
+              static_cast<unsigned long long>(worlds * kSteps), name, static_cast<unsigned long long>(conflicts),
               static_cast<unsigned long long>(seed));
 }
 
-TEST(ModelTest, BufferedAgreesWithTheOracle) { run_worlds(Durability::kBuffered, "buffered"); }
-TEST(ModelTest, StrictAgreesWithTheOracle) { run_worlds(Durability::kStrict, "strict"); }
+// The control: an engine that does not check for conflicts is found out.
+TEST(OracleTest, MissesTheConflictCheck) {
+  const uint64_t seed = testing::test_seed(1);
+  bool found = false;
+  for (uint64_t i = 0; i < 20 && !found; ++i) {
+    World world(seed + i, Durability::kBuffered, false);
+    world.run(1500);
+    found = world.problem().find("committed though") != std::string::npos;
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(OracleTest, BufferedAgreesWithTheOracle) { run_worlds(Durability::kBuffered, "buffered"); }
+TEST(OracleTest, StrictAgreesWithTheOracle) { run_worlds(Durability::kStrict, "strict"); }
 
 }  // namespace
 }  // namespace strata

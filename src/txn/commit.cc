@@ -40,7 +40,7 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
 Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, storage::LogPosition* end) {
   const tree::ReadGuard guard(forest_);
   Head validated;
-  if (request.base != nullptr) {
+  if (request.base != nullptr && validates_) {
     validated = *request.base;
     if (reads_much(request)) {
       const Head seen = (*request.branch)->visible.load();
@@ -65,7 +65,7 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
     return Status::error(Code::kBranchNotFound, "branch '" + branch.origin.name + "' does not exist",
                          "branch_create or branch_fork makes one; branch_list lists them");
   }
-  if (request.base != nullptr) {
+  if (request.base != nullptr && validates_) {
     STRATA_TRY(validate(forest_, validated, branch.tip, request.writes, request.reads));
   }
   const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);

@@ -99,6 +99,9 @@ class Engine {
   // for a checkpoint.
   void set_room(uint64_t dirty_limit, std::function<Status()> make_room);
 
+  // Tests alone: commits without the conflict check, to show that it is missed.
+  void set_validates(bool validates) { validates_ = validates; }
+
   // ---- commits ----
   Result<CommitOutcome> commit(const CommitRequest& request);
   // The newest timestamp that readers may see.
@@ -174,6 +177,7 @@ class Engine {
   const uint64_t seed_;
   storage::CommitLog* log_ = nullptr;
   uint64_t dirty_limit_ = UINT64_MAX;
+  bool validates_ = true;
   std::function<Status()> make_room_;
 
   base::Mutex commit_mutex_;

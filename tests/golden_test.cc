@@ -1,0 +1,115 @@
+// Golden files: folders that earlier versions of the library wrote, one for each version of the format. Every later
+// version opens them and reads what was written.
+//
+// STRATA_WRITE_GOLDEN=folder writes the folder of the present format there (to be committed with a change of format).
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine_driver.h"
+#include "testing/random.h"
+#include "testing/test_clock.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ModelDb;
+
+constexpr uint64_t kSeed = 20240229;
+constexpr uint64_t kSteps = 140;
+
+DriverOptions small_files(const std::string& folder, os::Clock* clock) {
+  DriverOptions options;
+  options.fs = &os::posix_file_system();
+  options.clock = clock;
+  options.folder = folder;
+  return options;
+}
+
+// The work that every golden folder holds, done on the oracle alone or on an engine too. Commits are a microsecond
+// apart, whatever the engine, so the oracle knows their times.
+void work(EngineDriver* driver, ModelDb* model, std::vector<uint64_t>* moments) {
+  testing::RandomOps ops(kSeed, {.keys = 12, .branches = 3, .largest_value = 3000, .maintenance = false});
+  for (uint64_t i = 0; i < kSteps; ++i) {
+    const testing::RandomOp op = ops.next(*model, *moments);
+    bool changed = false;
+    const Status done = driver->run(op, model, &changed);
+    ASSERT_TRUE(done.is_ok()) << describe(op) << ": " << done.to_string();
+    if (changed) moments->push_back(*driver->timestamp());
+    if (i == kSteps / 2) ASSERT_TRUE(driver->database().checkpoint().is_ok());
+  }
+}
+
+// Where the project's tests/golden is, looked for upwards from the working folder.
+fs::path golden_root() {
+  if (const char* given = std::getenv("STRATA_GOLDEN")) return given;
+  for (fs::path at = fs::current_path(); at != at.root_path(); at = at.parent_path()) {
+    if (fs::exists(at / "tests" / "golden")) return at / "tests" / "golden";
+  }
+  return {};
+}
+
+class GoldenTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("strata-golden-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  fs::path folder_;
+};
+
+TEST_F(GoldenTest, EveryVersionOpens) {
+  const fs::path root = golden_root();
+  ASSERT_FALSE(root.empty()) << "run it inside the project, or set STRATA_GOLDEN to its tests/golden";
+  // The oracle's state comes from doing the same work with the present engine.
+  ModelDb model;
+  std::vector<uint64_t> moments;
+  {
+    testing::TestClock clock;
+    EngineDriver driver(small_files((folder_ / "now").string(), &clock));
+    ASSERT_TRUE(driver.open().is_ok());
+    work(&driver, &model, &moments);
+    ASSERT_TRUE(driver.close().is_ok());
+  }
+  int versions = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    SCOPED_TRACE(entry.path().filename().string());
+    const fs::path copy = folder_ / entry.path().filename();
+    fs::copy(entry.path(), copy, fs::copy_options::recursive);
+    testing::TestClock clock;
+    for (const bool read_only : {true, false}) {
+      EngineDriver driver(small_files(copy.string(), &clock));
+      const Status opened = driver.open(read_only);
+      ASSERT_TRUE(opened.is_ok()) << opened.to_string();
+      const auto difference = Comparison(driver.session(), model).all(moments);
+      EXPECT_FALSE(difference.has_value()) << *difference;
+      const auto verified = driver.session().verify(nullptr);
+      ASSERT_TRUE(verified.is_ok()) << verified.status().to_string();
+      EXPECT_TRUE(verified->ok) << verified->problems[0];
+      ASSERT_TRUE(driver.close().is_ok());
+    }
+    ++versions;
+  }
+  EXPECT_GE(versions, 1);
+  std::printf("counted: %d formats opened\n", versions);
+}
+
+TEST_F(GoldenTest, WritesTheOneOfToday) {
+  const char* target = std::getenv("STRATA_WRITE_GOLDEN");
+  if (target == nullptr) GTEST_SKIP() << "STRATA_WRITE_GOLDEN is not set: nothing to write";
+  testing::TestClock clock;
+  EngineDriver driver(small_files(target, &clock));
+  ASSERT_TRUE(driver.open().is_ok());
+  ModelDb model;
+  std::vector<uint64_t> moments;
+  work(&driver, &model, &moments);
+  ASSERT_TRUE(driver.close().is_ok());
+}
+
+}  // namespace
+}  // namespace strata
