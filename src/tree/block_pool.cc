@@ -42,8 +42,6 @@ void show(char* node_bytes, uint32_t pages) {
 #endif
 }
 
-uint32_t pages_of_block(const char* node_bytes) { return (reinterpret_cast<const BlockHeader*>(node_bytes) - 1)->pages; }
-
 }  // namespace
 
 char* BlockPool::take_locked(uint32_t pages) {
@@ -72,11 +70,10 @@ char* BlockPool::take_locked(uint32_t pages) {
 char* BlockPool::allocate(uint32_t pages) {
   STRATA_ASSERT(pages >= 1 && pages <= kMaxNodePages);
   base::MutexLock lock(mutex_);
-  return Magazine::reset(take_locked(pages), pages);
+  return Magazine::reset(take_locked(pages));
 }
 
-void BlockPool::free(char* node_bytes) {
-  const uint32_t pages = pages_of_block(node_bytes);
+void BlockPool::free(char* node_bytes, uint32_t pages) {
   hide(node_bytes, pages);
   base::MutexLock lock(mutex_);
   free_[pages].push_back(node_bytes);
@@ -87,8 +84,8 @@ uint64_t BlockPool::reserved_bytes() const {
   return reserved_;
 }
 
-void Magazine::free(char* node_bytes) {
-  if (pages_of_block(node_bytes) != 1) return pool_.free(node_bytes);
+void Magazine::free(char* node_bytes, uint32_t pages) {
+  if (pages != 1) return pool_.free(node_bytes, pages);
   if (count_ == kCapacity) {
     base::MutexLock lock(pool_.mutex_);
     while (count_ > kCapacity / 2) {

@@ -18,8 +18,7 @@ namespace strata::tree {
 
 // What memory knows of a node beside its bytes; lies right before them.
 struct alignas(64) BlockHeader {
-  uint64_t retired = 0;  // the commit that replaced the node; 0: none did
-  uint32_t pages = 0;    // of the block
+  uint64_t retired = 0;  // the commit that replaced the node, if the node had to wait after that; else 0
   bool writing = false;  // a checkpoint in flight reads it
 };
 static_assert(sizeof(BlockHeader) == 64);
@@ -36,7 +35,7 @@ class BlockPool {
 
   // Uninitialised bytes of a node of `pages` (1 to kMaxNodePages) pages, block header reset.
   char* allocate(uint32_t pages);
-  void free(char* node_bytes);
+  void free(char* node_bytes, uint32_t pages);
   uint64_t reserved_bytes() const;
 
  private:
@@ -58,17 +57,16 @@ class Magazine {
   char* allocate(uint32_t pages) {
     if (pages != 1) return pool_.allocate(pages);
     if (count_ == 0) refill();
-    return reset(blocks_[--count_], 1);
+    return reset(blocks_[--count_]);
   }
-  void free(char* node_bytes);
+  // Looks at nothing in the block: it may be cold.
+  void free(char* node_bytes, uint32_t pages);
 
  private:
   friend class BlockPool;
   static constexpr uint32_t kCapacity = 128;
-  static char* reset(char* node_bytes, uint32_t pages) {
-    BlockHeader* header = reinterpret_cast<BlockHeader*>(node_bytes) - 1;
-    *header = BlockHeader();
-    header->pages = pages;
+  static char* reset(char* node_bytes) {
+    *(reinterpret_cast<BlockHeader*>(node_bytes) - 1) = BlockHeader();
     return node_bytes;
   }
   void refill();

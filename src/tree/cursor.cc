@@ -59,11 +59,18 @@ struct Cursor::State {
         Status status;
         const Node* node = fetch(top.node->child(top.index), top.node->level() - 1, &status);
         if (node == nullptr) return status;
+        prefetch_neighbour(forward);
         return edge(node, !forward);
       }
       --depth;
     }
     return Status::ok();
+  }
+  // A walk that has left its first leaf will likely want the leaf after this one.
+  void prefetch_neighbour(bool forward) {
+    const Step& top = path[depth - 1];
+    if (top.node->level() != 1 || (forward ? top.index + 1 >= top.node->count() : top.index == 0)) return;
+    impl.cache.prefetch(top.node->child(forward ? top.index + 1 : top.index - 1).id);
   }
   // Finds the leaf for `target` and the position of the first key >= it there, which may be behind the leaf's last.
   Status find(std::string_view target) {

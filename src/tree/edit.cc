@@ -18,6 +18,7 @@ Status EditState::descend(const Root& root, std::string_view key) {
     const uint32_t index = node->find_child(key);
     path[depth++].index = index;
     const ChildRef child = node->child(index);
+    if (node->level() == 1 && child.birth != stamp) impl->cache.prefetch(child.id);
     node = impl->cache.get(child.id, child.birth, static_cast<int>(node->level()) - 1, &status);
   }
   ++depth;

@@ -17,15 +17,20 @@ void ForestImpl::free_or_hold(std::vector<RetiredNode>* nodes) {
 }
 
 void ForestImpl::retire(std::vector<RetiredNode>* nodes) {
-  for (const RetiredNode& node : *nodes) cache.set_retired(node.id, node.retired);
   const uint64_t epoch = epochs.advance();
   reclaim();
   if (nodes->empty()) return;
-  if (waiting_.empty() && epochs.oldest_reader() > epoch) {
-    free_or_hold(nodes);
+  const bool unseen = waiting_.empty() && epochs.oldest_reader() > epoch;
+  if (unseen && pins.empty()) {
+    for (const RetiredNode& node : *nodes) cache.drop(node.id);
   } else {
-    waiting_count_.fetch_add(nodes->size(), std::memory_order_relaxed);
-    waiting_.push_back({epoch, *nodes});
+    for (const RetiredNode& node : *nodes) cache.set_retired(node.id, node.retired);
+    if (unseen) {
+      free_or_hold(nodes);
+    } else {
+      waiting_count_.fetch_add(nodes->size(), std::memory_order_relaxed);
+      waiting_.push_back({epoch, *nodes});
+    }
   }
   nodes->clear();
 }

@@ -35,11 +35,10 @@ NodeCache::~NodeCache() {
   for (uint64_t i = 0; i < tables_end_.load(); ++i) delete tables_[i].load();
 }
 
-NodeCache::Table* NodeCache::table_of(uint64_t page) const {
+NodeCache::Table* NodeCache::make_table(uint64_t page) const {
   STRATA_CHECK(page < kMaxPages);
   const uint64_t index = page >> kFrameBits;
-  Table* table = tables_[index].load(std::memory_order_acquire);
-  if (table != nullptr) return table;
+  Table* table = nullptr;
   auto made = std::make_unique<Table>();
   uint64_t end = tables_end_.load();
   while (end <= index && !tables_end_.compare_exchange_weak(end, index + 1)) {
@@ -104,13 +103,13 @@ const Node* NodeCache::load(storage::NodeId id, uint64_t birth, Status* status) 
     if (status->is_ok() && node->birth() != birth) *status = damaged(id, "node of another birth");
   }
   if (!status->is_ok()) {
-    pool_.free(bytes);
+    pool_.free(bytes, pages);
     return nullptr;
   }
   Frame& frame = table_of(page)->frames[page & (kFrames - 1)];
   uintptr_t expected = 0;
   if (!frame.compare_exchange_strong(expected, reinterpret_cast<uintptr_t>(node) | kUsed, std::memory_order_acq_rel)) {
-    pool_.free(bytes);  // another thread was faster
+    pool_.free(bytes, pages);  // another thread was faster
     return node_of(expected);
   }
   base::MutexLock lock(mutex_);
@@ -131,22 +130,21 @@ char* NodeCache::create(uint32_t pages, storage::NodeId* id) {
   frame.store(reinterpret_cast<uintptr_t>(bytes) | kUsed | kDirty, std::memory_order_release);
   const uint32_t node_bytes = storage::bytes_of(*id);
   add_to(written_bytes_, node_bytes);
-  set_dirty(page, node_bytes);
+  set_dirty(*table, page, node_bytes);
   return bytes;
 }
 
-void NodeCache::set_dirty(uint64_t page, uint32_t bytes) {
-  Table* table = table_of(page);
+void NodeCache::set_dirty(Table& table, uint64_t page, uint32_t bytes) {
   const uint64_t bit = uint64_t{1} << (page % 64);
-  uint64_t& word = table->dirty[(page & (kFrames - 1)) / 64];
+  uint64_t& word = table.dirty[(page & (kFrames - 1)) / 64];
   STRATA_ASSERT((word & bit) == 0);
   word |= bit;
-  ++table->dirty_count;
+  ++table.dirty_count;
   add_to(dirty_bytes_, bytes);
 }
 
 void NodeCache::clear_dirty(uint64_t page, uint32_t bytes) {
-  Table* table = table_of(page);
+  Table* table = tables_[page >> kFrameBits].load(std::memory_order_relaxed);
   const uint64_t bit = uint64_t{1} << (page % 64);
   uint64_t& word = table->dirty[(page & (kFrames - 1)) / 64];
   STRATA_ASSERT((word & bit) != 0);
@@ -161,7 +159,7 @@ void NodeCache::drop(storage::NodeId id) {
   uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
   const bool dirty = (word & kDirty) != 0;
   if (dirty) {  // stays where it is: only this thread changes dirty frames
-    if (block_of(node_of(word))->writing) {
+    if (writing_ && block_of(node_of(word))->writing) {
       deferred_.push_back(id);
       return;
     }
@@ -171,7 +169,7 @@ void NodeCache::drop(storage::NodeId id) {
     word = frame->exchange(0, std::memory_order_acq_rel);
   }
   if (word != 0) {
-    magazine_.free(const_cast<char*>(node_of(word)->data()));
+    magazine_.free(const_cast<char*>(node_of(word)->data()), storage::pages_of(id));
     add_to(written_bytes_, 0 - uint64_t{storage::bytes_of(id)});
   }
   store_.release(id, !dirty);
@@ -241,7 +239,7 @@ void NodeCache::keep_only(const std::vector<bool>& keep) {
       if (word == 0) continue;
       const uint32_t bytes = node_of(word)->bytes();
       if ((word & kDirty) != 0) clear_dirty(page, bytes);
-      magazine_.free(const_cast<char*>(node_of(word)->data()));
+      magazine_.free(const_cast<char*>(node_of(word)->data()), bytes / storage::kPageBytes);
       add_to(written_bytes_, 0 - uint64_t{bytes});
     }
   }
@@ -305,9 +303,10 @@ void NodeCache::free_evicted_locked() const {
   const uint64_t oldest = epochs_.oldest_reader();
   while (!evicted_.empty() && evicted_.front().epoch < oldest) {
     char* bytes = evicted_.front().node_bytes;
-    add_to(evicted_bytes_, 0 - uint64_t{reinterpret_cast<const Node*>(bytes)->bytes()});
+    const uint32_t pages = reinterpret_cast<const Node*>(bytes)->pages();
+    add_to(evicted_bytes_, 0 - uint64_t{pages} * storage::kPageBytes);
     evicted_.pop_front();
-    pool_.free(bytes);
+    pool_.free(bytes, pages);
   }
 }
 

@@ -42,6 +42,7 @@ class NodeCache {
       const uintptr_t word = frame->load(std::memory_order_acquire);
       if (word != 0) {
         const Node* node = node_of(word);
+        Node::prefetch(node);
         if ((word & kUsed) == 0) mark_used(storage::page_of(id), word);
         if (node->id() == id && node->birth() == birth && (level < 0 || node->level() == static_cast<uint32_t>(level))) {
           return node;
@@ -49,6 +50,15 @@ class NodeCache {
       }
     }
     return get_slow(id, birth, level, status);
+  }
+  // Asks for all cache lines of a node that is about to be copied.
+  void prefetch(storage::NodeId id) const {
+    const Frame* frame = find_frame(storage::page_of(id));
+    if (frame == nullptr) return;
+    const uintptr_t word = frame->load(std::memory_order_relaxed);
+    if (word == 0) return;
+    const char* bytes = node_of(word)->data();
+    for (uint32_t at = 0; at < storage::kPageBytes; at += 64) __builtin_prefetch(bytes + at);
   }
   // The node if it is resident, else null.
   const Node* peek(storage::NodeId id) const;
@@ -108,11 +118,15 @@ class NodeCache {
     Table* table = tables_[page >> kFrameBits].load(std::memory_order_acquire);
     return table == nullptr ? nullptr : &table->frames[page & (kFrames - 1)];
   }
-  Table* table_of(uint64_t page) const;  // made if need be
+  Table* make_table(uint64_t page) const;
+  Table* table_of(uint64_t page) const {  // made if need be
+    Table* table = page < kMaxPages ? tables_[page >> kFrameBits].load(std::memory_order_acquire) : nullptr;
+    return table != nullptr ? table : make_table(page);
+  }
   void mark_used(uint64_t page, uintptr_t word) const;
   const Node* get_slow(storage::NodeId id, uint64_t birth, int level, Status* status) const;
   const Node* load(storage::NodeId id, uint64_t birth, Status* status) const;
-  void set_dirty(uint64_t page, uint32_t bytes);
+  void set_dirty(Table& table, uint64_t page, uint32_t bytes);
   void clear_dirty(uint64_t page, uint32_t bytes);
   void free_evicted_locked() const REQUIRES_LOCK(mutex_);
   void trim_locked() const REQUIRES_LOCK(mutex_);

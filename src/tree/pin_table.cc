@@ -6,6 +6,7 @@ namespace strata::tree {
 
 uint64_t PinTable::add(uint64_t stamp, std::span<const Root> roots) {
   base::MutexLock lock(mutex_);
+  pins_.fetch_add(1, std::memory_order_release);
   ++stamps_[stamp].pins;
   const uint64_t ticket = next_ticket_++;
   Ticket& entry = tickets_.emplace_hint(tickets_.end(), ticket, Ticket{stamp, {}})->second;
@@ -21,6 +22,7 @@ std::vector<RetiredNode> PinTable::remove(uint64_t ticket) {
   STRATA_CHECK(entry != tickets_.end());
   const auto stamp = stamps_.find(entry->second.stamp);
   tickets_.erase(entry);
+  pins_.fetch_sub(1, std::memory_order_release);
   if (--stamp->second.pins > 0) return {};
   const std::vector<RetiredNode> waiting = std::move(stamp->second.waiting);
   stamps_.erase(stamp);

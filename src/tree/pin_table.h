@@ -7,6 +7,7 @@
 // Ownership: values.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -33,6 +34,9 @@ class PinTable {
   // Takes those nodes that a pin holds; leaves the others in `nodes`.
   void hold(std::vector<RetiredNode>* nodes);
 
+  // Whether there is no pin at all. A pin that another thread is just adding may be missed: whoever adds one is a reader
+  // from before, or holds another pin already.
+  bool empty() const { return pins_.load(std::memory_order_acquire) == 0; }
   // Whether some pin holds the node.
   bool holds(const RetiredNode& node) const;
   // Appends the roots of all pins; the ids of all nodes that wait.
@@ -51,6 +55,7 @@ class PinTable {
   };
   Stamp* holder_locked(const RetiredNode& node) const REQUIRES_LOCK(mutex_);
 
+  std::atomic<uint64_t> pins_{0};
   mutable base::Mutex mutex_;
   mutable std::map<uint64_t, Stamp> stamps_ GUARDED_BY(mutex_);
   std::map<uint64_t, Ticket> tickets_ GUARDED_BY(mutex_);
