@@ -60,23 +60,31 @@ Result<uint64_t> Transaction::snapshot_version(std::string_view key, bool* prese
 Status Transaction::add(std::span<const Write> writes, std::span<const std::string_view> ensured,
                         uint64_t* versions) {
   STRATA_TRY(check_total(writes_.bytes(), writes));
-  tree::ReadGuard guard(engine_.forest());
-  std::vector<Write> planned(writes.begin(), writes.end());
-  for (size_t i = 0; i < planned.size(); ++i) {
-    Write& write = planned[i];
-    const Write* own = writes_.find(write.key);
-    bool present = false;
-    STRATA_ASSIGN(const uint64_t version, snapshot_version(write.key, &present));
-    const bool alive = own != nullptr ? !own->tombstone : present;
-    // A deletion of what the snapshot lacks leaves nothing behind; its version says so to history().
-    write.version = write.tombstone && !present ? 0 : version;
-    versions[i] = write.tombstone && !alive ? 0 : version;
+  const tree::ReadGuard guard(engine_.forest());
+  if (writes.size() > 1) writes_.remember();
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const Status added = add_one(writes[i], &versions[i]);
+    if (!added) {
+      writes_.rewind();
+      return added;
+    }
   }
-  for (size_t i = 0; i < planned.size(); ++i) {
-    if (planned[i].tombstone && versions[i] == 0) continue;
-    writes_.put(planned[i]);
-  }
+  writes_.forget();
   for (const std::string_view key : ensured) STRATA_TRY(ensure(key));
+  return Status::ok();
+}
+
+Status Transaction::add_one(const Write& write, uint64_t* version) {
+  const Write* own = writes_.find(write.key);
+  bool present = false;
+  STRATA_ASSIGN(const uint64_t next, snapshot_version(write.key, &present));
+  const bool alive = own != nullptr ? !own->tombstone : present;
+  *version = write.tombstone && !alive ? 0 : next;
+  if (*version == 0) return Status::ok();
+  Write planned = write;
+  // A deletion of what the snapshot lacks leaves nothing behind; its version says so to history().
+  planned.version = write.tombstone && !present ? 0 : next;
+  writes_.put(planned);
   return Status::ok();
 }
 

@@ -50,6 +50,7 @@ class Transaction {
 
  private:
   Result<uint64_t> snapshot_version(std::string_view key, bool* present);
+  Status add_one(const Write& write, uint64_t* version);
   Status ensure(std::string_view key);
 
   Engine& engine_;
