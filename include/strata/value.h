@@ -59,6 +59,23 @@ inline uint32_t load(const char* from, size_t width) {
 inline void store(char* to, uint32_t value, size_t width) {
   for (size_t i = 0; i < width; ++i) to[i] = static_cast<char>(value >> (8 * i));
 }
+// 8 bytes, which need not be aligned.
+inline uint64_t load_word(const char* from) {
+  uint64_t word = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(&word, from, 8);
+  } else {
+    for (size_t i = 0; i < 8; ++i) word |= uint64_t{static_cast<uint8_t>(from[i])} << (8 * i);
+  }
+  return word;
+}
+inline void store_word(char* to, uint64_t word) {
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(to, &word, 8);
+  } else {
+    for (size_t i = 0; i < 8; ++i) to[i] = static_cast<char>(word >> (8 * i));
+  }
+}
 // How many bytes an integer takes, its sign included.
 inline size_t integer_bytes(int64_t v) {
   return (static_cast<size_t>(std::bit_width(static_cast<uint64_t>(v < 0 ? ~v : v))) + 8) / 8;
@@ -233,8 +250,12 @@ inline bool read_value(const char*& at, const char* end, ValueToken& token) {
     const size_t n = tag - kInteger + 1;
     if (n > 8 || n > left) return false;
     uint64_t bits = 0;
-    for (size_t i = 0; i < n; ++i) bits |= uint64_t{static_cast<uint8_t>(at[i])} << (8 * i);
-    const unsigned unused = static_cast<unsigned>(64 - 8 * n);
+    if (left >= 8) {
+      bits = load_word(at);
+    } else {
+      for (size_t i = 0; i < n; ++i) bits |= uint64_t{static_cast<uint8_t>(at[i])} << (8 * i);
+    }
+    const auto unused = static_cast<unsigned>(64 - 8 * n);
     token.type = ValueType::kInteger;
     token.integer = static_cast<int64_t>(bits << unused) >> unused;
     at += n;
@@ -247,10 +268,8 @@ inline bool read_value(const char*& at, const char* end, ValueToken& token) {
       return true;
     }
     if (left < 8) return false;
-    uint64_t bits = 0;
-    for (size_t i = 0; i < 8; ++i) bits |= uint64_t{static_cast<uint8_t>(at[i])} << (8 * i);
     token.type = ValueType::kFloat;
-    token.real = std::bit_cast<double>(bits);
+    token.real = std::bit_cast<double>(load_word(at));
     at += 8;
     return true;
   }
@@ -313,7 +332,7 @@ inline bool ValueWriter::integer(int64_t v) {
   ++frame_->count;
   const size_t n = integer_bytes(v);
   *at_ = static_cast<char>(kInteger + n - 1);
-  for (size_t i = 0; i < 8; ++i) at_[1 + i] = static_cast<char>(static_cast<uint64_t>(v) >> (8 * i));
+  store_word(at_ + 1, static_cast<uint64_t>(v));
   at_ += 1 + n;
   return true;
 }
@@ -324,7 +343,7 @@ inline bool ValueWriter::real(double v) {
   ++frame_->count;
   const uint64_t bits = v != v ? kNan : std::bit_cast<uint64_t>(v);
   *at_ = static_cast<char>(kFloat);
-  for (size_t i = 0; i < 8; ++i) at_[1 + i] = static_cast<char>(bits >> (8 * i));
+  store_word(at_ + 1, bits);
   at_ += 9;
   return true;
 }
