@@ -134,7 +134,10 @@ function(strata_add_fuzzers)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(${name} "${source}")
     strata_link_engine(${name})
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    # Other compilers build the main of fuzz_support.h instead.
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    endif()
   endforeach()
 endfunction()
 
