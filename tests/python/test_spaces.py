@@ -1,7 +1,7 @@
 """Spaces: name spaces for keys, part of a branch."""
 
 import pytest
-from stratadb import ConstraintError, NotFoundError, ValidationError
+from stratadb import ConflictError, ConstraintError, NotFoundError, ValidationError
 from support import refused
 
 BAD_NAMES = ["", " ", "A", "1a", "-a", "_a", "a b", "a.b", "a/b", "é", "a\0", "a" * 65]
@@ -192,14 +192,17 @@ def test_a_space_deleted_before_the_commit_is_made_again(db):
         assert other.kv_get("k") == 1
 
 
-def test_deleting_a_space_conflicts_with_writing_into_it(db):
-    db.space_create("notes")
+@pytest.mark.parametrize("isolation", ["serializable", "snapshot"])
+@pytest.mark.parametrize("held", [[], ["a"], ["a", "b"]])
+def test_deleting_a_space_conflicts_with_writing_into_it(db, isolation, held):
     with db.session() as other:
-        other.begin()
-        other.space_delete("notes", force=True)
+        db.space_create("notes")
         db.space_use("notes")
-        db.kv_put("k", 1)
-        with pytest.raises(RuntimeError) as caught:
+        db.kv_batch_put(dict.fromkeys(held, 0))
+        other.begin(isolation=isolation)
+        other.space_delete("notes", force=True)
+        db.kv_put("b", 1)
+        with refused(ConflictError, "transaction_conflict"):
             other.commit()
-        assert caught.value.code == "transaction_conflict"
-    assert db.kv_get("k") == 1
+    assert db.kv_list() == sorted({*held, "b"})
+    assert db.kv_get("b") == 1
