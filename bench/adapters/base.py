@@ -1,6 +1,7 @@
 """What a workload may ask of a store.
 
-An adapter is a module with `version() -> str` and `open_store(path, mode) -> Store`. A store sets those of the methods
+An adapter is a module with `version() -> str`, `open_store(path, mode) -> Store` and, where it means something,
+`log_bytes(path) -> int`, the bytes of log that an opening may have to replay. A store sets those of the methods
 below that its system can do; a workload that needs one that is missing is skipped for that system and the report says
 so. The hot ones (`put`, `get`, `delete`, `page`) are instance attributes rather than methods where that saves a Python
 frame, because the caller of the real library would not pay for one either.

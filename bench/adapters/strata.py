@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import stratadb
@@ -22,6 +23,11 @@ def open_store(path: str, mode: str) -> StrataStore:
     if mode == "memory":
         return StrataStore(Strata.cache())
     return StrataStore(Strata.open(path, durability=mode))
+
+
+def log_bytes(path: str) -> int:
+    """Bytes of the commit log below the path, without the space that is only reserved (zeros at a segment's end)."""
+    return sum(len(file.read_bytes().rstrip(b"\0")) for file in Path(path).glob("log-*.strata"))
 
 
 class StrataStore:
