@@ -67,7 +67,8 @@ class Auditor {
     const uint32_t first = node.is_leaf() ? 0 : 1;
     if (node.count() <= first) return;
     if (node.compare_key(fence.low, first) > 0) problem(node.id(), "a key below the node's range");
-    if (fence.high && node.compare_key(*fence.high, node.count() - 1) <= 0) problem(node.id(), "a key above the node's range");
+    if (fence.high && node.compare_key(*fence.high, node.count() - 1) <= 0)
+      problem(node.id(), "a key above the node's range");
   }
 
   ForestImpl& impl_;
@@ -101,7 +102,8 @@ class Verifier {
     }
     const Node& node = *reinterpret_cast<const Node*>(data);
     if (node.birth() != ref.birth) return problem(ref.id, "a reference to a node that is another one");
-    if (level >= 0 && node.level() != static_cast<uint32_t>(level)) return problem(ref.id, "a child of the wrong level");
+    if (level >= 0 && node.level() != static_cast<uint32_t>(level))
+      return problem(ref.id, "a child of the wrong level");
     if (node.total() != ref.count) problem(ref.id, "the parent counts " + std::to_string(ref.count) + " keys");
     if (!progress_(++nodes_)) stopped_ = true;
     for (uint32_t i = 0; !node.is_leaf() && i < node.count(); ++i) {

@@ -41,7 +41,8 @@ class Side {
     if (node == nullptr) return status;
     uint32_t index = 0;
     bool exact = false;
-    if (!range_.begin.empty()) index = node->is_leaf() ? node->find(range_.begin, &exact) : node->find_child(range_.begin);
+    if (!range_.begin.empty())
+      index = node->is_leaf() ? node->find(range_.begin, &exact) : node->find_child(range_.begin);
     path_[depth_++] = {node, index};
     settle();
     return Status::ok();

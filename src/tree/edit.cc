@@ -182,7 +182,8 @@ Status Edit::relocate(Root& root, uint64_t first_page) {
   Status status;
   const Node* node = work.impl->cache.get(root.id, root.birth, kAnyLevel, &status);
   if (node == nullptr) return status;
-  STRATA_ASSIGN(const ChildRef moved, work.relocate_below({root.id, root.birth, root.count}, node->level(), first_page));
+  STRATA_ASSIGN(const ChildRef moved,
+                work.relocate_below({root.id, root.birth, root.count}, node->level(), first_page));
   root = {moved.id, moved.birth, root.count};
   return Status::ok();
 }

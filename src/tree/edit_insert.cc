@@ -131,7 +131,8 @@ Status EditState::insert_into_parent(uint32_t step, std::string_view separator, 
   // The keys of a damaged child may lie outside of what its parent promises; then no place in the parent is right.
   if ((at > 1 && parent->compare_key(separator, at - 1) <= 0) ||
       (at < parent->count() && parent->compare_key(separator, at) >= 0)) {
-    return Status::corruption("nodes", storage::page_of(left.id) * storage::kPageBytes, "keys outside the node's range");
+    return Status::corruption("nodes", storage::page_of(left.id) * storage::kPageBytes,
+                              "keys outside the node's range");
   }
   const size_t suffix_bytes = separator.size() - parent->prefix().size();
   if (parent->shares_prefix(separator) && parent->has_room(Node::kInnerCellBytes + suffix_bytes)) {

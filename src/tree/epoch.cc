@@ -39,7 +39,7 @@ struct EpochDomain::Slots {
     }
   }
 
-  base::Mutex mutex;  // serializes taking
+  base::Mutex mutex;              // serializes taking
   std::atomic<uint32_t> used{0};  // slots behind this many were never taken
   Chunk first;
 };

@@ -51,8 +51,8 @@ class EpochDomain {
  private:
   EpochSlot* my_slot() const;
   void announce(EpochSlot* slot) const {
-    // The exchange orders the announcement before whatever the reader loads next. Loading the epoch again makes what was
-    // published before the newest advance() visible to a reader that the advancing thread did not see.
+    // The exchange orders the announcement before whatever the reader loads next. Loading the epoch again makes what
+    // was published before the newest advance() visible to a reader that the advancing thread did not see.
     slot->epoch.exchange(epoch_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
     (void)epoch_.load(std::memory_order_seq_cst);
   }

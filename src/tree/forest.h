@@ -128,8 +128,8 @@ class Edit {
   // REQUIRES: this edit does nothing but relocate. Afterwards trees may share nodes as young as this edit: their
   // `exclusive_since` must be at least its stamp.
   Status relocate(Root& root, uint64_t first_page);
-  // No more changes: another edit may begin although this one is neither finished nor aborted. Sealed edits are finished
-  // in the order of their stamps, or aborted newest first.
+  // No more changes: another edit may begin although this one is neither finished nor aborted. Sealed edits are
+  // finished in the order of their stamps, or aborted newest first.
   void seal();
   // After the caller has published the new roots: what was replaced is retired as of this edit's stamp, and freed at
   // once unless a guard or a pin is in the way.

@@ -217,23 +217,24 @@ class World {
     Oracle from = rows_a;
     std::string last;
     bool first = true;
-    expect_ok(forest().diff(a, b, {begin, end}, [&](std::string_view key, Change change, std::string_view old_row,
-                                                     std::string_view new_row) {
-      EXPECT_TRUE(first || last < key);
-      EXPECT_TRUE(inside(key));
-      first = false;
-      last = key;
-      const auto old = from.find(last);
-      EXPECT_EQ(old == from.end(), change == Change::kAdded);
-      EXPECT_TRUE(old == from.end() || old->second == old_row);
-      EXPECT_TRUE(change != Change::kModified || old_row != new_row);
-      if (change == Change::kRemoved) {
-        from.erase(last);
-      } else {
-        from[last] = new_row;
-      }
-      return true;
-    }));
+    expect_ok(
+        forest().diff(a, b, {begin, end},
+                      [&](std::string_view key, Change change, std::string_view old_row, std::string_view new_row) {
+                        EXPECT_TRUE(first || last < key);
+                        EXPECT_TRUE(inside(key));
+                        first = false;
+                        last = key;
+                        const auto old = from.find(last);
+                        EXPECT_EQ(old == from.end(), change == Change::kAdded);
+                        EXPECT_TRUE(old == from.end() || old->second == old_row);
+                        EXPECT_TRUE(change != Change::kModified || old_row != new_row);
+                        if (change == Change::kRemoved) {
+                          from.erase(last);
+                        } else {
+                          from[last] = new_row;
+                        }
+                        return true;
+                      }));
     for (auto& [key, row] : rows_b) {
       ASSERT_TRUE(!inside(key) || (from.contains(key) && from[key] == row));
     }
@@ -247,11 +248,11 @@ class World {
   std::unique_ptr<Forest> forest_;
 };
 
-#define RUN(statement)                  \
-  do {                                  \
-    statement;                          \
-    if (HasFatalFailure()) return;      \
-    if (HasNonfatalFailure()) return;   \
+#define RUN(statement)                \
+  do {                                \
+    statement;                        \
+    if (HasFatalFailure()) return;    \
+    if (HasNonfatalFailure()) return; \
   } while (0)
 
 TEST(ForestRandomTest, InMemory) {

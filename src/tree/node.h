@@ -179,10 +179,12 @@ class alignas(8) Node {
   uint64_t total_before(uint32_t i) const;
 
   // ---- making and changing: nodes in making only ----
-  uint32_t free_bytes() const { return heap_begin_ - slots_end(); }              // between slots and heap
+  uint32_t free_bytes() const { return heap_begin_ - slots_end(); }             // between slots and heap
   uint32_t used_bytes() const { return bytes() - free_bytes() - dead_bytes_; }  // what a tight copy would take
   bool has_room(size_t cell_bytes) const { return free_bytes() >= cell_bytes + sizeof(Slot); }
-  static size_t leaf_cell_bytes(size_t suffix_bytes, size_t row_bytes) { return kLeafCellBytes + suffix_bytes + row_bytes; }
+  static size_t leaf_cell_bytes(size_t suffix_bytes, size_t row_bytes) {
+    return kLeafCellBytes + suffix_bytes + row_bytes;
+  }
 
   // Insert before position i. REQUIRES: the prefix is shared; `has_room`.
   void insert_row(uint32_t i, std::string_view key, std::string_view row);

@@ -12,7 +12,9 @@ size_t prefix_of(std::span<const Cell> cells, uint32_t level) {
   return common_prefix(cells[first], cells.back());
 }
 
-std::string_view tail(std::string_view bytes, size_t from) { return from < bytes.size() ? bytes.substr(from) : std::string_view(); }
+std::string_view tail(std::string_view bytes, size_t from) {
+  return from < bytes.size() ? bytes.substr(from) : std::string_view();
+}
 
 }  // namespace
 

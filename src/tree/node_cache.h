@@ -44,7 +44,8 @@ class NodeCache {
         const Node* node = node_of(word);
         Node::prefetch(node);
         if ((word & kUsed) == 0) mark_used(storage::page_of(id), word);
-        if (node->id() == id && node->birth() == birth && (level < 0 || node->level() == static_cast<uint32_t>(level))) {
+        if (node->id() == id && node->birth() == birth &&
+            (level < 0 || node->level() == static_cast<uint32_t>(level))) {
           return node;
         }
       }

@@ -135,8 +135,14 @@ TEST(NodeTest, OverlappingCellsAreRefused) {
 
 TEST(NodeTest, HeadsThatTieAreToldApartByTheWholeKey) {
   Bytes leaf;
-  std::vector<std::string> keys = {std::string(), std::string(1, '\0'), std::string(2, '\0'), "aaaa", "aaaab", "aaaac",
-                                   "aaaac" + std::string(1, '\0'), "b"};
+  std::vector<std::string> keys = {std::string(),
+                                   std::string(1, '\0'),
+                                   std::string(2, '\0'),
+                                   "aaaa",
+                                   "aaaab",
+                                   "aaaac",
+                                   "aaaac" + std::string(1, '\0'),
+                                   "b"};
   std::vector<Cell> cells;
   for (const std::string& key : keys) cells.push_back({{}, key, "r", {}});
   build(leaf.data(), kId, 5, 0, cells);

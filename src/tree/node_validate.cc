@@ -44,7 +44,8 @@ const char* validate(const Node& node, storage::NodeId id) {
   const uint32_t kind = node.header_.kind;
   if (node.header_.id != id) return "node with another node's id";
   if (kind != kLeafKind && kind != kInnerKind) return "unknown kind of node";
-  if ((kind == kLeafKind) != (node.level_ == 0) || node.level_ > kMaxLevel) return "level does not fit the kind of node";
+  if ((kind == kLeafKind) != (node.level_ == 0) || node.level_ > kMaxLevel)
+    return "level does not fit the kind of node";
   if (node.prefix_bytes_ > kMaxKeyBytes) return "prefix longer than a key may be";
   if (node.count_ == 0) return "node without keys";
   const uint32_t slots_end = node.slots_end();

@@ -34,8 +34,8 @@ class PinTable {
   // Takes those nodes that a pin holds; leaves the others in `nodes`.
   void hold(std::vector<RetiredNode>* nodes);
 
-  // Whether there is no pin at all. A pin that another thread is just adding may be missed: whoever adds one is a reader
-  // from before, or holds another pin already.
+  // Whether there is no pin at all. A pin that another thread is just adding may be missed: whoever adds one is a
+  // reader from before, or holds another pin already.
   bool empty() const { return pins_.load(std::memory_order_acquire) == 0; }
   // Whether some pin holds the node.
   bool holds(const RetiredNode& node) const;
