@@ -209,8 +209,6 @@ PyObject* branch_use(Handle* handle, PyObject* const* arguments, Py_ssize_t coun
 PyObject* current_branch(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kCurrent, arguments, count, names)) return nullptr;
-  const auto open = handle->session->ping();
-  if (!open.is_ok()) return raise(open.status());
   const auto name = handle->session->current_branch();
   return name.is_ok() ? str(*name) : raise(name.status());
 }

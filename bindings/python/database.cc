@@ -15,7 +15,7 @@ constexpr char kPingDoc[] =
 
 Returns the version of the library. Raises StateError `closed`, `forked`.
 
->>> db.ping() == stratadb.__version__
+>>> db.ping() == db.info()["version"]
 True
 )";
 

@@ -188,17 +188,14 @@ PyObject* exit(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyO
 PyObject* state(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kState, arguments, count, names)) return nullptr;
-  const Code code = handle->session->ping().status().code();
-  const char* word = code == Code::kOk ? "open" : code == Code::kForked ? "forked" : "closed";
-  std::string branch;
-  std::string space;
-  if (code != Code::kForked) {  // a lock of the parent's may be held for ever here
-    if (auto name = handle->session->current_branch(); name.is_ok()) branch = std::move(*name);
-    if (auto name = handle->session->current_space(); name.is_ok()) space = std::move(*name);
-  }
-  const Ref path(optional_path(handle->session->path()));
+  const Session& session = *handle->session;
+  const auto branch = session.current_branch();  // neither, unless the handle is open
+  const auto space = session.current_space();
+  const bool open = branch.is_ok() && space.is_ok();
+  const char* word = open ? "open" : session.forked() ? "forked" : "closed";
+  const Ref path(optional_path(session.path()));
   if (!path) return nullptr;
-  return Py_BuildValue("(sOss)", word, path.get(), branch.c_str(), space.c_str());
+  return Py_BuildValue("(sOss)", word, path.get(), open ? branch->c_str() : "", open ? space->c_str() : "");
 }
 
 }  // namespace

@@ -24,9 +24,8 @@ namespace strata::python {
 struct Handle {
   PyObject_HEAD Session* session;  // owned; the engine closes it when it is deleted
   bool may_be_in_transaction;
-  uint64_t transaction_id;  // of the last one begun; no other ever had it
-  uint64_t owner_id;        // what current_task answered when it began
-  PyObject* owner_task;     // a weak reference to that task, or null
+  uint64_t owner_id;     // what current_task answered when it began
+  PyObject* owner_task;  // a weak reference to that task, or null
 };
 
 // Tells the engine, for the length of a call, which asyncio task makes it. Only where it can matter: asking asyncio is

@@ -143,8 +143,6 @@ PyObject* space_use(Handle* handle, PyObject* const* arguments, Py_ssize_t count
 PyObject* current_space(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kCurrent, arguments, count, names)) return nullptr;
-  const auto open = handle->session->ping();
-  if (!open.is_ok()) return raise(open.status());
   const auto name = handle->session->current_space();
   return name.is_ok() ? str(*name) : raise(name.status());
 }

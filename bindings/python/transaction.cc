@@ -97,8 +97,6 @@ bool isolation_argument(PyObject* given, Isolation* isolation) {
   return true;
 }
 
-uint64_t transaction_ids = 0;
-
 PyObject* begin(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   bool read_only = false;
@@ -117,17 +115,13 @@ PyObject* begin(Handle* handle, PyObject* const* arguments, Py_ssize_t count, Py
   const Status status = in_call(handle, [&](Call& call) { return call.begin(read_only, isolation, owned(message)); });
   if (!status.is_ok()) return raise(status);
   handle->may_be_in_transaction = true;
-  handle->transaction_id = ++transaction_ids;
   handle->owner_id = CallingTask::current();
   Py_XSETREF(handle->owner_task, reference.release());
   Py_RETURN_NONE;
 }
 
 // After a call that may have ended the transaction.
-void note_end(Handle* handle) {
-  const auto open = handle->session->in_transaction();
-  handle->may_be_in_transaction = open.is_ok() && *open;
-}
+void note_end(Handle* handle) { handle->may_be_in_transaction = handle->session->transaction_id() != 0; }
 
 PyObject* commit(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
@@ -156,8 +150,7 @@ PyObject* in_transaction(Handle* handle, PyObject* const* arguments, Py_ssize_t 
 PyObject* transaction_id(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kTransactionId, arguments, count, names)) return nullptr;
-  const auto open = handle->session->in_transaction();
-  return number(open.is_ok() && *open ? handle->transaction_id : 0);
+  return number(handle->session->transaction_id());
 }
 
 }  // namespace
