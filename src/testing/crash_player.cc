@@ -114,7 +114,7 @@ void CrashPlayer::Names::apply(const CrashEvent& event) {
 void CrashPlayer::advance_to(uint64_t point) {
   STRATA_CHECK(point >= position_ && point <= last());
   for (; position_ < point; ++position_) {
-    const CrashEvent& event = system_.events_[position_];
+    const CrashEvent& event = system_.events()[position_];
     if (event.kind == Kind::kSync) {
       sync_file(files_[event.file]);
     } else if (event.kind == Kind::kSyncFolder) {
@@ -162,7 +162,7 @@ size_t CrashPlayer::pending() const {
 }
 
 const CrashEvent* CrashPlayer::previous_event() const {
-  return position_ == 0 ? nullptr : &system_.events_[position_ - 1];
+  return position_ == 0 ? nullptr : &system_.events()[position_ - 1];
 }
 
 CrashPlayer::Names CrashPlayer::surviving_names(Loss loss, Random& random) const {
@@ -254,7 +254,7 @@ CrashImage CrashPlayer::image(Loss loss, uint64_t seed) const {
 std::string CrashPlayer::story(uint64_t most) const {
   std::string text;
   for (uint64_t i = position_ > most ? position_ - most : 0; i < position_; ++i) {
-    text += "\n      " + std::to_string(i) + " " + describe(system_.events_[i]);
+    text += "\n      " + std::to_string(i) + " " + describe(system_.events()[i]);
   }
   return text;
 }

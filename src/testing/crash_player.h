@@ -42,7 +42,7 @@ class CrashPlayer {
   explicit CrashPlayer(const CrashFileSystem& system);
 
   // The number of crash points is last() + 1: before each event, and after all.
-  uint64_t last() const { return system_.events_.size(); }
+  uint64_t last() const { return system_.events().size(); }
   uint64_t position() const { return position_; }
   // REQUIRES: position() <= point <= last().
   void advance_to(uint64_t point);
