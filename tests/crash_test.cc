@@ -91,9 +91,15 @@ class Harness {
       if (const Status done = driver.run(op, &next.model, &changed); !done.is_ok()) return fail(describe(op), done);
       next.timestamp = *driver.timestamp();
       next.compacted = op.kind == RandomOp::Kind::kCompact;
+      const bool background = random_.one_in(8);
+      if (background) {
+        if (const Status stepped = driver.database().background_step(); !stepped.is_ok()) {
+          return fail("background work", stepped);
+        }
+      }
       // Compaction notes what it did in the log: a commit that changes nothing to be seen.
       if (changed || next.timestamp != states->back().timestamp) states->push_back(std::move(next));
-      if (op.kind == RandomOp::Kind::kFlush || op.kind == RandomOp::Kind::kCheckpoint ||
+      if (background || op.kind == RandomOp::Kind::kFlush || op.kind == RandomOp::Kind::kCheckpoint ||
           op.kind == RandomOp::Kind::kReopen) {
         durable = states->size() - 1;
       }
@@ -149,7 +155,10 @@ class Harness {
   void go_on(const Crash& crash, States past, EngineDriver* driver, int depth) {
     if (random_.one_in(10)) {
       const auto verified = driver->session().verify(nullptr);
-      if (!verified.is_ok() || !verified->ok) {
+      const Status audited = driver->session().read_only() ? Status::ok() : audit_nodes(driver->database());
+      if (!audited.is_ok()) {
+        problem_ = audited.to_string() + "\n    " + crash.what;
+      } else if (!verified.is_ok() || !verified->ok) {
         problem_ = "verify: " + (verified.is_ok() ? verified->problems.at(0) : verified.status().to_string()) +
                    "\n    " + crash.what;
       }

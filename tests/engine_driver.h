@@ -28,6 +28,7 @@ struct DriverOptions {
   uint64_t segment_bytes = 16u << 10;
   uint64_t first_segment_bytes = 8u << 10;
   uint64_t unit_bytes = 48u << 10;
+  uint64_t checkpoint_log_bytes = 24u << 10;
   size_t cache_bytes = 256u << 10;
 };
 
@@ -46,6 +47,7 @@ class EngineDriver {
     database.segment_bytes = options_.segment_bytes;
     database.first_segment_bytes = options_.first_segment_bytes;
     database.unit_bytes = options_.unit_bytes;
+    database.checkpoint_log_bytes = options_.checkpoint_log_bytes;
     database.background = false;
     OpenOptions open;
     open.durability = options_.durability;
@@ -209,6 +211,22 @@ class EngineDriver {
   uint64_t fork_timestamp_ = 0;
   uint64_t before_ = 0;  // the last commit's time when the work began
 };
+
+// The reclaim oracle: what is in use is what a mark over all roots and pins reaches, once shared garbage was collected.
+inline Status audit_nodes(db::Database& database) {
+  const txn::CommitLock held = database.engine().lock();
+  std::vector<tree::Root> roots = database.catalogue().roots(held);
+  roots.push_back(database.engine().evacuated());
+  STRATA_ASSIGN(const tree::Forest::Audit before, database.forest().audit(roots));
+  STRATA_TRY(database.forest().collect(roots));
+  STRATA_ASSIGN(const tree::Forest::Audit after, database.forest().audit(roots));
+  if (!before.problems.empty()) return Status::error(Code::kInvalidArgument, "audit: " + before.problems[0]);
+  if (!after.problems.empty()) {
+    return Status::error(Code::kInvalidArgument, "audit after collection: " + after.problems[0]);
+  }
+  if (after.leaked_pages == 0) return Status::ok();
+  return Status::error(Code::kInvalidArgument, std::to_string(after.leaked_pages) + " pages leaked");
+}
 
 // Compares what the engine answers with the oracle; says what differs first, or nothing.
 class Comparison {

@@ -172,23 +172,7 @@ class World {
       problem_ = *difference;
       return;
     }
-    audit();
-  }
-
-  // What is in use is what a mark over all roots and pins reaches, once shared garbage was collected.
-  void audit() {
-    db::Database& database = driver_->database();
-    const txn::CommitLock held = database.engine().lock();
-    std::vector<tree::Root> roots = database.catalogue().roots(held);
-    roots.push_back(database.engine().evacuated());
-    const auto before = database.forest().audit(roots);
-    if (!ok("audit", before.status())) return;
-    if (!before->problems.empty()) problem_ = "audit: " + before->problems[0];
-    if (!ok("collect", database.forest().collect(roots))) return;
-    const auto after = database.forest().audit(roots);
-    if (!ok("audit", after.status())) return;
-    if (!after->problems.empty()) problem_ = "audit after collection: " + after->problems[0];
-    if (after->leaked_pages != 0) problem_ = std::to_string(after->leaked_pages) + " pages leaked";
+    ok("audit", audit_nodes(driver_->database()));
   }
 
   Random random_;
