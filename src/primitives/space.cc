@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/key_codec.h"
+#include "model/utf8.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
 #include "txn/view.h"
@@ -10,11 +11,10 @@
 namespace strata {
 namespace {
 
+using model::quoted;
 using model::Tag;
 using model::TreeKey;
 using primitives::kDefaultSpace;
-
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 // The names of the spaces that have a marker.
 Status marked_spaces(txn::View& view, std::vector<std::string>* names) {
@@ -54,6 +54,7 @@ Status create_space(const txn::Context& context, std::string_view name) {
 
 // The space's marker and whatever lies in it.
 Status remove_space(const txn::Context& context, std::string_view name, bool force) {
+  const model::KeySpan span = model::space_span(name);
   std::vector<std::string> keys;
   {
     txn::View view(context);
@@ -62,7 +63,6 @@ Status remove_space(const txn::Context& context, std::string_view name, bool for
     if (!marker) {
       return Status::error(Code::kSpaceNotFound, "space " + quoted(name) + " does not exist", "space_list lists them");
     }
-    const model::KeySpan span = model::space_span(name);
     txn::ScanRange range{span.begin, span.end, std::nullopt, false, false};
     STRATA_TRY(view.scan(range, [&](std::string_view key, const VersionedValue&) { keys.emplace_back(key); }).status());
   }
@@ -72,6 +72,8 @@ Status remove_space(const txn::Context& context, std::string_view name, bool for
                          "space_delete(name, force=True)");
   }
   STRATA_TRY(txn::check_writable(context, "space_delete"));
+  // What is written into the space meanwhile would outlive it.
+  context.transaction->rest_on_range(span.begin, span.end);
   std::vector<txn::Write> writes;
   for (const std::string& key : keys) {
     txn::Write& write = writes.emplace_back();

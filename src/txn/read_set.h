@@ -1,4 +1,5 @@
-// What a serializable transaction has read: keys and ranges of its branch's present.
+// What is validated of a transaction besides its writes: keys and ranges of its branch's present that it has read, if
+// it is serializable, or that its writes rest on.
 // Thread safety: none. Ownership: copies what it is given.
 #pragma once
 

@@ -57,8 +57,7 @@ Result<uint64_t> Transaction::snapshot_version(std::string_view key, bool* prese
   return row.version + 1;
 }
 
-Status Transaction::add(std::span<const Write> writes, std::span<const std::string_view> ensured,
-                        uint64_t* versions) {
+Status Transaction::add(std::span<const Write> writes, std::span<const std::string_view> ensured, uint64_t* versions) {
   STRATA_TRY(check_total(writes_.bytes(), writes));
   const tree::ReadGuard guard(engine_.forest());
   if (writes.size() > 1) writes_.remember();
@@ -123,7 +122,7 @@ Result<uint64_t> Transaction::commit(bool may_wait) {
   request.ensured = ensured;
   if (options_.message) request.message = *options_.message;
   request.base = &base_;
-  request.reads = options_.isolation == Isolation::kSerializable ? &reads_ : nullptr;
+  request.reads = &reads_;
   request.may_wait = may_wait;
   STRATA_ASSIGN(const CommitOutcome outcome, engine_.commit(request));
   return outcome.timestamp;
@@ -142,7 +141,8 @@ Status check_writable(const Context& context, std::string_view what) {
 Status atomically(const Context& context, const std::function<Status(const Context&)>& operation) {
   if (context.transaction != nullptr) return operation(context);
   while (true) {
-    Transaction transaction(*context.engine, context.branch, {context.read_only, Isolation::kSerializable, std::nullopt});
+    Transaction transaction(*context.engine, context.branch,
+                            {context.read_only, Isolation::kSerializable, std::nullopt});
     Context inside = context;
     inside.transaction = &transaction;
     STRATA_TRY(operation(inside));

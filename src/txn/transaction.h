@@ -47,6 +47,8 @@ class Transaction {
 
   void note_key(std::string_view key);
   void note_range(std::string_view begin, std::string_view end);
+  // A range that the writes rest on (the contents of a space that they delete): checked at every isolation.
+  void rest_on_range(std::string_view begin, std::string_view end) { reads_.add_range(begin, end); }
 
  private:
   Result<uint64_t> snapshot_version(std::string_view key, bool* present);

@@ -63,7 +63,7 @@ def test_the_examples_of_a_docstring(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     what = {"the class": Strata, "the package": stratadb}.get(name) or getattr(Strata, name)
     with Strata.cache() as db:
-        run_session(inspect.getdoc(what), {"Strata": Strata, "db": db}, name, 0)
+        run_session(inspect.getdoc(what), {"stratadb": stratadb, "Strata": Strata, "db": db}, name, 0)
 
 
 def headings():
