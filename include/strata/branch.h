@@ -20,7 +20,7 @@ struct BranchInfo {
   std::string status;       // "active"
   uint64_t created_at = 0;  // timestamps in microseconds
   uint64_t updated_at = 0;
-  uint64_t version = 0;     // commits since the branch was made
+  uint64_t version = 0;  // commits since the branch was made
   std::optional<std::string> parent;
   std::optional<uint64_t> fork_timestamp;
   uint64_t key_count = 0;

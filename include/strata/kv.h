@@ -17,12 +17,12 @@
 namespace strata {
 
 struct KvScan {
-  std::string_view prefix;                   // empty: all
-  std::optional<std::string_view> start;     // included
-  std::optional<std::string_view> end;       // excluded
-  std::optional<uint64_t> limit;             // nothing: all
+  std::string_view prefix;                // empty: all
+  std::optional<std::string_view> start;  // included
+  std::optional<std::string_view> end;    // excluded
+  std::optional<uint64_t> limit;          // nothing: all
   bool reverse = false;
-  bool keys_only = false;                    // values stay empty
+  bool keys_only = false;  // values stay empty
   AsOf as_of;
 };
 
@@ -45,8 +45,8 @@ class Kv {
   Result<uint64_t> count(std::string_view prefix, AsOf as_of);
   // A page of keys after `cursor` (nothing: from the start); *next is the cursor behind it, nothing at the end.
   // Errors: kInvalidCursor.
-  Status page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor, AsOf as_of,
-              RowList* keys, std::optional<std::string>* next);
+  Status page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor,
+              AsOf as_of, RowList* keys, std::optional<std::string>* next);
   // One commit each; all or nothing. Answers in the order asked for.
   struct Item {
     std::string_view key;

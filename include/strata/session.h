@@ -37,7 +37,8 @@ enum class Isolation : uint8_t { kSerializable, kSnapshot };
 // A moment: microseconds since 1970. Nothing means the present.
 using AsOf = std::optional<uint64_t>;
 
-// done, total; false ends the operation (the caller knows why), which then changes nothing and answers kInvalidArgument.
+// done, total; false ends the operation (the caller knows why), which then changes nothing and answers
+// kInvalidArgument.
 using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
 // One version of something, as reads hand it out. `value` is in the binary form (strata/value.h), empty if deleted.
@@ -74,9 +75,7 @@ class RowList {
                         value.version, value.timestamp.value_or(0), value.deleted, true});
     buffer_.append(key).append(value.value);
   }
-  void add_gap() {
-    entries_.push_back({0, 0, buffer_.size(), 0, 0, false, false});
-  }
+  void add_gap() { entries_.push_back({0, 0, buffer_.size(), 0, 0, false, false}); }
   void clear() {
     entries_.clear();
     buffer_.clear();

@@ -154,10 +154,10 @@ class [[nodiscard]] Result {
 }  // namespace strata
 
 // Returns the error of a Status expression from the enclosing function.
-#define STRATA_TRY(expression)                                \
-  do {                                                        \
-    ::strata::Status strata_status_ = (expression);           \
-    if (!strata_status_.is_ok()) return strata_status_;       \
+#define STRATA_TRY(expression)                          \
+  do {                                                  \
+    ::strata::Status strata_status_ = (expression);     \
+    if (!strata_status_.is_ok()) return strata_status_; \
   } while (0)
 
 #define STRATA_CONCAT_INNER_(a, b) a##b
@@ -165,7 +165,7 @@ class [[nodiscard]] Result {
 // STRATA_ASSIGN(auto x, f()): declares x from a Result, or returns its error from the enclosing function.
 #define STRATA_ASSIGN(target, expression) \
   STRATA_ASSIGN_IMPL_(STRATA_CONCAT_(strata_result_, __LINE__), target, expression)
-#define STRATA_ASSIGN_IMPL_(result, target, expression)      \
-  auto result = (expression);                                \
-  if (!result.is_ok()) return std::move(result).status();    \
+#define STRATA_ASSIGN_IMPL_(result, target, expression)   \
+  auto result = (expression);                             \
+  if (!result.is_ok()) return std::move(result).status(); \
   target = std::move(result).value()

@@ -50,9 +50,21 @@ inline void store_be64(void* p, uint64_t v) {
   std::memcpy(p, &v, 8);
 }
 
-inline void put_u16(std::string& out, uint16_t v) { char b[2]; store_u16(b, v); out.append(b, 2); }
-inline void put_u32(std::string& out, uint32_t v) { char b[4]; store_u32(b, v); out.append(b, 4); }
-inline void put_u64(std::string& out, uint64_t v) { char b[8]; store_u64(b, v); out.append(b, 8); }
+inline void put_u16(std::string& out, uint16_t v) {
+  char b[2];
+  store_u16(b, v);
+  out.append(b, 2);
+}
+inline void put_u32(std::string& out, uint32_t v) {
+  char b[4];
+  store_u32(b, v);
+  out.append(b, 4);
+}
+inline void put_u64(std::string& out, uint64_t v) {
+  char b[8];
+  store_u64(b, v);
+  out.append(b, 8);
+}
 
 constexpr size_t kMaxVarintBytes = 10;
 

@@ -59,8 +59,9 @@ bool read_branch(base::Reader& reader, BranchSnapshot* branch) {
   }
   return in.read_u64(origin.created_at) && in.read_u64(origin.oldest) && in.read_u64(branch->trimmed_before) &&
          in.read_u64(branch->exclusive_since) && read_root(in, &branch->head.present) &&
-         read_root(in, &branch->head.deleted) && in.read_u64(branch->head.commit) && in.read_u64(branch->head.timestamp) &&
-         in.read_u64(branch->head.last_record) && in.read_u64(branch->head.commits);
+         read_root(in, &branch->head.deleted) && in.read_u64(branch->head.commit) &&
+         in.read_u64(branch->head.timestamp) && in.read_u64(branch->head.last_record) &&
+         in.read_u64(branch->head.commits);
 }
 
 }  // namespace strata::branch

@@ -22,7 +22,8 @@ Result<txn::BranchPtr> Catalogue::find_id(uint64_t id) const {
   const base::MutexLock lock(mutex_);
   const auto found = by_id_.find(static_cast<uint32_t>(id));
   if (found != by_id_.end()) return found->second;
-  return Status::error(Code::kCorruption, "a record of the log names branch " + std::to_string(id) + ", which is not there");
+  return Status::error(Code::kCorruption,
+                       "a record of the log names branch " + std::to_string(id) + ", which is not there");
 }
 
 std::vector<txn::BranchPtr> Catalogue::all() const {
@@ -146,8 +147,8 @@ std::vector<BranchSnapshot> Catalogue::snapshot(const txn::CommitLock& held) con
   (void)held;
   std::vector<BranchSnapshot> snapshots;
   for (const txn::BranchPtr& branch : all()) {
-    snapshots.push_back({branch->origin, branch->trimmed_before.load(std::memory_order_relaxed), branch->exclusive_since,
-                         branch->visible.load()});
+    snapshots.push_back({branch->origin, branch->trimmed_before.load(std::memory_order_relaxed),
+                         branch->exclusive_since, branch->visible.load()});
   }
   return snapshots;
 }
@@ -180,7 +181,8 @@ Status Catalogue::load(const std::vector<BranchSnapshot>& branches, uint32_t nex
     branch->tip = snapshot.head;
     branch->visible.store(snapshot.head);
     if (find(snapshot.origin.name).is_ok() || find_id(snapshot.origin.id).is_ok() || snapshot.origin.id >= next_id) {
-      return Status::error(Code::kCorruption, "the catalogue of branches names one twice: '" + snapshot.origin.name + "'");
+      return Status::error(Code::kCorruption,
+                           "the catalogue of branches names one twice: '" + snapshot.origin.name + "'");
     }
     insert(branch);
   }

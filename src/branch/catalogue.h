@@ -1,6 +1,7 @@
 // The catalogue: which branches there are. Every change of it is a record of the log.
 //
-// Thread safety: find, list and count in any thread. What takes a CommitLock needs it held; create, fork and remove take
+// Thread safety: find, list and count in any thread. What takes a CommitLock needs it held; create, fork and remove
+// take
 //   it themselves. load and replay_* before any other use, single-threaded.
 // Ownership: shares branches with sessions and transactions; borrows the engine.
 // Durability: as a commit's (txn/engine.h); in strict mode a branch is seen by nobody before its record is durable.
@@ -72,7 +73,7 @@ class Catalogue {
   mutable base::Mutex mutex_;  // the tables only; taken inside the commit lock, never the other way round
   std::map<std::string, txn::BranchPtr, std::less<>> by_name_ GUARDED_BY(mutex_);
   std::unordered_map<uint32_t, txn::BranchPtr> by_id_ GUARDED_BY(mutex_);
-  uint32_t next_id_ = 1;  // guarded by the commit lock
+  uint32_t next_id_ = 1;           // guarded by the commit lock
   storage::RecordBuilder record_;  // guarded by the commit lock
 };
 

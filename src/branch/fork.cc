@@ -23,10 +23,10 @@ bool decode_fork(std::string_view bytes, ForkParameters* parameters) {
 Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
   const uint64_t cut = branch.trimmed_before.load(std::memory_order_acquire);
   if (as_of >= cut) return Status::ok();
-  return Status::error(Code::kHistoryTrimmed,
-                       "as_of " + std::to_string(as_of) + " lies before the kept history of branch '" +
-                           branch.origin.name + "'",
-                       "the oldest readable time is " + std::to_string(cut));
+  return Status::error(
+      Code::kHistoryTrimmed,
+      "as_of " + std::to_string(as_of) + " lies before the kept history of branch '" + branch.origin.name + "'",
+      "the oldest readable time is " + std::to_string(cut));
 }
 
 namespace {

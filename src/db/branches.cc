@@ -60,9 +60,10 @@ Status Branches::remove(std::string_view name) {
   STRATA_TRY(refuse_read_only(impl.read_only, "branch_delete"));
   STRATA_TRY(impl.database->catalogue().find(name).status());
   if (name == branch::kDefaultBranch || name == impl.branch_name) {
-    return Status::error(Code::kBranchInUse,
-                         "branch '" + std::string(name) + "' cannot be deleted: it is the default or in use by this handle",
-                         "branch_use another one first");
+    return Status::error(
+        Code::kBranchInUse,
+        "branch '" + std::string(name) + "' cannot be deleted: it is the default or in use by this handle",
+        "branch_use another one first");
   }
   STRATA_TRY(impl.database->catalogue().remove(name, call_.may_wait_));
   // In memory nobody else comes round to it.

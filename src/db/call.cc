@@ -83,7 +83,8 @@ Status Call::begin(bool read_only, Isolation isolation, std::optional<std::strin
   options.read_only = read_only || impl.read_only;
   options.isolation = isolation;
   options.message = std::move(message);
-  impl.transaction = std::make_unique<txn::Transaction>(impl.database->engine(), impl.context.branch, std::move(options));
+  impl.transaction =
+      std::make_unique<txn::Transaction>(impl.database->engine(), impl.context.branch, std::move(options));
   impl.owner_thread = Session::Impl::this_thread();
   impl.owner_task = impl.task();
   impl.transaction_id.store(next_transaction_id(), std::memory_order_release);
@@ -92,7 +93,9 @@ Status Call::begin(bool read_only, Isolation isolation, std::optional<std::strin
 
 namespace {
 
-Status no_transaction() { return Status::error(Code::kNoTransaction, "no transaction is active", "begin() starts one"); }
+Status no_transaction() {
+  return Status::error(Code::kNoTransaction, "no transaction is active", "begin() starts one");
+}
 
 }  // namespace
 

@@ -134,7 +134,8 @@ Status Database::open_log() {
   STRATA_TRY(catalogue_->load(head.branches, head.next_branch_id));
   checkpointer_ = std::make_unique<recovery::Checkpointer>(*nodes_, *engine_, *catalogue_);
   checkpointer_->start(head.cut);
-  checkpointer_->set_keep_history(options_.keep_history_micros ? options_.keep_history_micros : head.keep_history_micros);
+  checkpointer_->set_keep_history(options_.keep_history_micros ? options_.keep_history_micros
+                                                               : head.keep_history_micros);
 
   storage::LogOptions log;
   log.fs = in_memory() ? memory_files_.get() : options_.fs;
@@ -219,7 +220,9 @@ Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, con
   const base::MutexLock compacting(compacting_);
   STRATA_TRY(engine_->failure());
   if (!keep_micros) keep_micros = checkpointer_->keep_history();
-  const auto size = [this] { return in_memory() ? log_->disk_bytes() + forest_->stats().resident_bytes : disk_bytes(); };
+  const auto size = [this] {
+    return in_memory() ? log_->disk_bytes() + forest_->stats().resident_bytes : disk_bytes();
+  };
   CompactResult result;
   result.bytes_before = size();
   if (keep_micros) {

@@ -29,18 +29,18 @@ namespace strata::db {
 class Background;
 
 struct DatabaseOptions {
-  os::FileSystem* fs = nullptr;        // null: in memory
-  os::Clock* clock = nullptr;          // null: the system's
+  os::FileSystem* fs = nullptr;  // null: in memory
+  os::Clock* clock = nullptr;    // null: the system's
   std::string folder;
   bool read_only = false;
   size_t cache_bytes = 256u << 20;
   std::optional<uint64_t> keep_history_micros;
-  uint64_t database_id = 0;            // of a new database; 0: a random one
+  uint64_t database_id = 0;  // of a new database; 0: a random one
   uint64_t segment_bytes = 64u << 20;
   uint64_t first_segment_bytes = 1u << 20;
   uint64_t unit_bytes = 1u << 30;
   uint64_t checkpoint_log_bytes = 256u << 20;  // a checkpoint starts when this much log follows the last one
-  bool background = true;              // false: nothing runs by itself (tests drive it)
+  bool background = true;                      // false: nothing runs by itself (tests drive it)
 };
 
 class Database {

@@ -192,8 +192,9 @@ class ReopenTest : public ::testing::Test {
     context.branch = *database_->catalogue().find("default");
     txn::View view(context);
     EXPECT_TRUE(view.open(std::nullopt).is_ok());
-    const auto scanned = view.scan({"", "\xff", std::nullopt, false, true},
-                                   [&](std::string_view key, const VersionedValue& v) { found[std::string(key)] = v.value; });
+    const auto scanned =
+        view.scan({"", "\xff", std::nullopt, false, true},
+                  [&](std::string_view key, const VersionedValue& v) { found[std::string(key)] = v.value; });
     EXPECT_TRUE(scanned.is_ok()) << scanned.status().to_string();
     return found;
   }

@@ -23,7 +23,9 @@ Status check_value(std::string_view value) {
 }
 
 // The user's part of a tree key. REQUIRES: the key has a space, a NUL and a tag.
-std::string_view user_key(std::string_view tree_key, std::string_view space) { return tree_key.substr(space.size() + 2); }
+std::string_view user_key(std::string_view tree_key, std::string_view space) {
+  return tree_key.substr(space.size() + 2);
+}
 
 // The part of a prefix's range that lies in [start, end).
 struct Bounds {
@@ -120,8 +122,8 @@ Result<uint64_t> Kv::count(std::string_view prefix, AsOf as_of) {
   return view.count(span.begin, span.end);
 }
 
-Status Kv::page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor, AsOf as_of,
-                RowList* keys, std::optional<std::string>* next) {
+Status Kv::page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor,
+                AsOf as_of, RowList* keys, std::optional<std::string>* next) {
   STRATA_TRY(model::check_text(prefix, "prefix"));
   std::string last;
   if (cursor) {
@@ -137,13 +139,15 @@ Status Kv::page(std::string_view prefix, std::optional<uint64_t> limit, std::opt
   txn::ScanRange range{bounds.begin, bounds.end, limit, false, false};
   if (limit && *limit < UINT64_MAX) range.limit = *limit + 1;
   bool more = false;
-  STRATA_TRY(view.scan(range, [&](std::string_view key, const VersionedValue& value) {
-                   if (limit && keys->size() == *limit) {
-                     more = true;
-                   } else {
-                     keys->add(user_key(key, space), value);
-                   }
-                 }).status());
+  STRATA_TRY(view.scan(range,
+                       [&](std::string_view key, const VersionedValue& value) {
+                         if (limit && keys->size() == *limit) {
+                           more = true;
+                         } else {
+                           keys->add(user_key(key, space), value);
+                         }
+                       })
+                 .status());
   next->reset();
   if (more) *next = primitives::encode_cursor(keys->empty() ? std::string_view(last) : keys->key(keys->size() - 1));
   return Status::ok();
@@ -199,7 +203,7 @@ Status Kv::get_batch(std::span<const std::string_view> keys, AsOf as_of, RowList
 
 Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys) {
   for (const std::string_view key : keys) STRATA_TRY(model::check_key(key));
-  STRATA_ASSIGN(txn::Context* context, call_.context());
+  STRATA_ASSIGN(txn::Context * context, call_.context());
   STRATA_TRY(txn::check_writable(*context, "kv_delete"));
   std::vector<std::string> tree_keys;
   for (const std::string_view key : keys) tree_keys.emplace_back(TreeKey(context->space, Tag::kKv, key).view());

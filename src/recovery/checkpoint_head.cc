@@ -5,9 +5,9 @@
 namespace strata::recovery {
 namespace {
 
-constexpr uint32_t kHeadVersion = 1;        // ON DISK: never renumber
-constexpr uint32_t kKeepsAll = 0;           // ON DISK: never renumber
-constexpr uint32_t kKeepsForSomeTime = 1;   // ON DISK: never renumber
+constexpr uint32_t kHeadVersion = 1;       // ON DISK: never renumber
+constexpr uint32_t kKeepsAll = 0;          // ON DISK: never renumber
+constexpr uint32_t kKeepsForSomeTime = 1;  // ON DISK: never renumber
 
 }  // namespace
 

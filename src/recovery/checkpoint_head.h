@@ -17,9 +17,9 @@ namespace strata::recovery {
 
 struct CheckpointHead {
   txn::EngineState state;
-  txn::Engine::Cut cut;                     // replay begins here
-  storage::LogPosition clean_end = 0;       // end of the log, if the database was closed with this checkpoint
-  storage::LogPosition oldest = 0;          // first position of the log that is kept
+  txn::Engine::Cut cut;                // replay begins here
+  storage::LogPosition clean_end = 0;  // end of the log, if the database was closed with this checkpoint
+  storage::LogPosition oldest = 0;     // first position of the log that is kept
   uint32_t next_branch_id = 1;
   std::optional<uint64_t> keep_history_micros;
   std::vector<branch::BranchSnapshot> branches;

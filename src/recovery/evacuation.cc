@@ -31,7 +31,8 @@ Status add_rows(txn::Engine& engine, const tree::Root& seen, const tree::Root& r
 
 }  // namespace
 
-Result<std::set<LogPosition>> needed_values(txn::Engine& engine, const branch::Catalogue& catalogue, LogPosition drop_to) {
+Result<std::set<LogPosition>> needed_values(txn::Engine& engine, const branch::Catalogue& catalogue,
+                                            LogPosition drop_to) {
   std::set<LogPosition> needed;
   {
     const tree::ReadGuard guard(engine.forest());

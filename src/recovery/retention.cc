@@ -69,9 +69,7 @@ Result<uint64_t> count_hidden_versions(txn::Engine& engine, const branch::Catalo
   }
   uint64_t hidden = 0;
   uint64_t done = 0;
-  const std::function<bool()> next = [&] {
-    return ++done % kRowsPerReport != 0 || !progress || progress(done, total);
-  };
+  const std::function<bool()> next = [&] { return ++done % kRowsPerReport != 0 || !progress || progress(done, total); };
   for (const Snapshot& snapshot : snapshots) {
     const tree::ReadGuard guard(engine.forest());
     STRATA_TRY(count_hidden(engine, snapshot.head.present, snapshot.cut, std::max(cut, snapshot.cut), next, &hidden));
@@ -84,7 +82,8 @@ Result<uint64_t> count_hidden_versions(txn::Engine& engine, const branch::Catalo
 }
 
 // Takes the tombstones at or before the cut out of a branch.
-Status purge_tombstones(txn::Engine& engine, txn::BranchState& branch, uint64_t cut, tree::Edit* edit, txn::Head* head) {
+Status purge_tombstones(txn::Engine& engine, txn::BranchState& branch, uint64_t cut, tree::Edit* edit,
+                        txn::Head* head) {
   std::vector<std::string> keys;
   tree::Cursor cursor(engine.forest(), branch.tip.deleted);
   STRATA_TRY(cursor.seek_first());

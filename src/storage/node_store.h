@@ -39,10 +39,10 @@ constexpr NodeId make_node_id(uint64_t page, uint32_t pages) { return page << 16
 // Every node begins with this header; the store fills and checks it, the tree's own bytes follow it.
 // ON DISK: never reorder.
 struct NodeHeader {
-  uint32_t checksum;     // over everything behind it in the node, seeded with the database id
-  uint32_t kind;         // the tree's; 0 is invalid
-  uint64_t id;           // its own NodeId
-  uint64_t birth;        // the commit number under which it was born
+  uint32_t checksum;  // over everything behind it in the node, seeded with the database id
+  uint32_t kind;      // the tree's; 0 is invalid
+  uint64_t id;        // its own NodeId
+  uint64_t birth;     // the commit number under which it was born
 };
 static_assert(sizeof(NodeHeader) == 24);
 
@@ -104,8 +104,8 @@ struct PageFileOptions {
 };
 
 // Opens or (unless read_only) creates the page file. A missing file when read_only: kCorruption.
-// Errors: kCorruption (both meta pages bad, or another database's id), kFormatTooNew, kNotADatabase, kInvalidArgument (a
-// new file without an id), I/O.
+// Errors: kCorruption (both meta pages bad, or another database's id), kFormatTooNew, kNotADatabase, kInvalidArgument
+// (a new file without an id), I/O.
 Result<std::unique_ptr<NodeStore>> open_page_file(const PageFileOptions& options);
 
 // Ids and heads in memory; nodes are never read back (the cache above keeps them all): read is a programming error.

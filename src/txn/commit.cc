@@ -119,7 +119,8 @@ Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
   };
   std::string_view body = build();
   if (body.size() > storage::kMaxRecordBodyBytes) {
-    return Status::error(Code::kTransactionTooLarge, "the commit holds more than 1 GiB of writes", "commit in smaller parts");
+    return Status::error(Code::kTransactionTooLarge, "the commit holds more than 1 GiB of writes",
+                         "commit in smaller parts");
   }
   const storage::LogPosition unit = log_->unit_start();
   Status prepared = log_->prepare(body.size());

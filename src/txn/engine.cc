@@ -210,8 +210,9 @@ void Engine::fail_locked(const Status& status) {
   {
     const base::MutexLock lock(failure_mutex_);
     if (failure_.is_ok()) {
-      failure_ = Status::error(status.code(), std::string(status.message()) + "; the database is read-only from here on",
-                               "free the disk or repair it, then close and open the database again");
+      failure_ =
+          Status::error(status.code(), std::string(status.message()) + "; the database is read-only from here on",
+                        "free the disk or repair it, then close and open the database again");
     }
     failed_.store(true, std::memory_order_release);
   }

@@ -63,13 +63,14 @@ class CommitLock {
 
 struct CommitRequest {
   const BranchPtr* branch = nullptr;
-  std::span<const Write> writes;               // ordered by key, keys unique
-  std::span<const std::string_view> ensured;   // keys to be put with an empty value if absent; they conflict with nothing
+  std::span<const Write> writes;  // ordered by key, keys unique
+  // Keys to be put with an empty value if absent; they conflict with nothing.
+  std::span<const std::string_view> ensured;
   std::optional<std::string_view> message;
-  const Head* base = nullptr;                  // of a transaction: the head it read; null: no validation
-  const ReadSet* reads = nullptr;              // null: only what was written is validated
-  bool may_wait = true;                        // false: kWouldBlock instead of waiting
-  uint64_t* versions = nullptr;                // gets one number a write: its version, 0: nothing was there to erase
+  const Head* base = nullptr;      // of a transaction: the head it read; null: no validation
+  const ReadSet* reads = nullptr;  // null: only what was written is validated
+  bool may_wait = true;            // false: kWouldBlock instead of waiting
+  uint64_t* versions = nullptr;    // gets one number a write: its version, 0: nothing was there to erase
 };
 
 struct CommitOutcome {

@@ -137,7 +137,8 @@ Result<std::optional<History::Step>> History::descend(const RowView& row, uint64
     const LogPosition previous = previous_of(entity);
     if (previous == 0) return std::optional<Step>();
     if (previous >= begin) {
-      if (previous >= next) return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
+      if (previous >= next)
+        return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
       next = previous;
       continue;  // at or before the bound: the next turn of the loop returns it
     }

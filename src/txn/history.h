@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "storage/log_window.h"
 #include "strata/session.h"
 #include "strata/status.h"
-#include "storage/log_window.h"
 #include "txn/engine.h"
 #include "txn/row.h"
 

@@ -23,11 +23,11 @@ struct PlannedWrite {
   std::string_view key;
   std::string_view value;
   bool tombstone = false;
-  bool skipped = false;        // no effect: erases what is not there, ensures what is
-  bool had_present = false;    // a row of the present tree is replaced or removed
-  bool had_deleted = false;    // a tombstone is replaced
-  bool counts_on = false;      // `old` is the version before this one
-  RowView old;                 // the replaced row, if had_present or had_deleted
+  bool skipped = false;      // no effect: erases what is not there, ensures what is
+  bool had_present = false;  // a row of the present tree is replaced or removed
+  bool had_deleted = false;  // a tombstone is replaced
+  bool counts_on = false;    // `old` is the version before this one
+  RowView old;               // the replaced row, if had_present or had_deleted
   uint64_t version = 1;
   uint32_t entity_offset = 0;  // in the record's body
 };

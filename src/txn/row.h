@@ -28,7 +28,9 @@ constexpr unsigned kMaxAnchors = 32;
 constexpr size_t kMaxRowBytes = 1 + 8 + base::kMaxVarintBytes + 8 * kMaxAnchors + kMaxInlineValueBytes;
 
 // 1 + floor(log4(version)). REQUIRES: version >= 1.
-constexpr unsigned anchor_count(uint64_t version) { return 1 + (static_cast<unsigned>(std::bit_width(version)) - 1) / 2; }
+constexpr unsigned anchor_count(uint64_t version) {
+  return 1 + (static_cast<unsigned>(std::bit_width(version)) - 1) / 2;
+}
 
 struct RowView {
   bool tombstone = false;

@@ -81,7 +81,8 @@ TEST(RowTest, DamagedBytesAreNoRow) {
   testing::Random random(testing::test_seed(1));
   for (int i = 0; i < 20'000; ++i) {
     std::string mutant = good;
-    for (uint64_t n = 1 + random.below(3); n > 0; --n) mutant[random.below(mutant.size())] = static_cast<char>(random.next());
+    for (uint64_t n = 1 + random.below(3); n > 0; --n)
+      mutant[random.below(mutant.size())] = static_cast<char>(random.next());
     if (parse_row(mutant, &row)) {
       for (unsigned level = 0; level < row.anchors + 2; ++level) (void)row.anchor(level);
       EXPECT_LE(row.value.size(), mutant.size());

@@ -136,7 +136,8 @@ Result<bool> View::scan(const ScanRange& range, const Visitor& visit) {
       if (!in_present && !in_deleted && !in_own) break;
       const Write* write = in_own ? &merge.own[range.reverse ? merge.own_end - 1 : merge.own_begin] : nullptr;
       tree::Cursor* cursor = in_present ? &merge.present : nullptr;
-      if (in_deleted && (cursor == nullptr || merge.before(merge.deleted.key(), cursor->key()))) cursor = &merge.deleted;
+      if (in_deleted && (cursor == nullptr || merge.before(merge.deleted.key(), cursor->key())))
+        cursor = &merge.deleted;
       const bool take_own = write != nullptr && (cursor == nullptr || !merge.before(cursor->key(), write->key));
       const bool same = take_own && cursor != nullptr && cursor->key() == write->key;
 

@@ -128,7 +128,8 @@ void WriteSet::forget() {
 void WriteSet::rewind() {
   remembering_ = false;
   for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) {
-    const auto at = std::find_if(writes_.begin(), writes_.end(), [&](const Write& w) { return w.key == undo->before.key; });
+    const auto at =
+        std::find_if(writes_.begin(), writes_.end(), [&](const Write& w) { return w.key == undo->before.key; });
     STRATA_CHECK(at != writes_.end());
     if (undo->existed) {
       *at = undo->before;
