@@ -162,7 +162,7 @@ Status Database::open_log() {
       return checkpointer_->run_if([this, limit] { return forest_->dirty_bytes() > limit; });
     });
   }
-  commit_at_open_ = head.state.last_commit;
+  if (head.clean_end != 0) clean_at_commit_ = head.state.last_commit;
   if (catalogue_->count() > 0) return Status::ok();
   if (!options_.read_only) return catalogue_->create_default();
   return Status::error(Code::kDatabaseNotFound, "the database at '" + options_.folder + "' was never finished",
@@ -179,7 +179,9 @@ Status Database::close() {
     if (result.is_ok()) {
       auto end = log_->close();
       result = end.status();
-      if (end.is_ok()) result = checkpointer_->run(*end);
+      // Nothing to note if nothing was written since the last clean end.
+      const bool changed = clean_at_commit_ != engine_->visible_commit();
+      if (end.is_ok() && changed) result = checkpointer_->run(*end);
     }
   }
   lock_.reset();

@@ -100,7 +100,7 @@ class Database {
   std::unique_ptr<recovery::Checkpointer> checkpointer_;
   std::unique_ptr<Background> background_;
   uint64_t opened_at_micros_ = 0;  // of the monotonic clock
-  uint64_t commit_at_open_ = 0;
+  std::optional<uint64_t> clean_at_commit_;  // the commit at which it was last closed for good
   base::Mutex handles_mutex_;
   int strict_handles_ GUARDED_BY(handles_mutex_) = 0;
   base::Mutex compacting_;  // one compaction at a time
