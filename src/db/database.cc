@@ -155,6 +155,7 @@ Status Database::open_log() {
     return recovery::replay_record(*engine_, *catalogue_, record);
   };
   STRATA_ASSIGN(log_, storage::CommitLog::open(log, start, replay));
+  engine_->end_replay_run();
   engine_->attach(log_.get());
   if (!options_.read_only && !in_memory()) {
     const uint64_t limit = std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes);

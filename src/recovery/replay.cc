@@ -8,6 +8,7 @@ namespace strata::recovery {
 Status replay_record(txn::Engine& engine, branch::Catalogue& catalogue, const storage::LogRecord& record) {
   STRATA_ASSIGN(const storage::RecordView view, storage::parse_record(record.position, record.body));
   engine.replay_stamp(record);
+  if (view.kind != storage::RecordKind::kCommit) engine.end_replay_run();
   switch (view.kind) {
     case storage::RecordKind::kCommit: {
       STRATA_ASSIGN(const txn::BranchPtr branch, catalogue.find_id(view.branch));

@@ -10,6 +10,8 @@ namespace {
 
 // A transaction that read much is checked before the lock is taken; under it only what came since is checked again.
 constexpr size_t kReadsCheckedUnderLock = 64;
+// Bounds what a run of replayed commits keeps back from reuse.
+constexpr uint64_t kCommitsInReplayRun = 4096;
 // Payload of a commit record that has a message, which may be empty. ON DISK: never change.
 constexpr std::string_view kHasMessage = "m";
 
@@ -168,10 +170,18 @@ void Engine::replay_stamp(const storage::LogRecord& record) {
   visible_timestamp_.store(record.timestamp, std::memory_order_relaxed);
 }
 
+void Engine::end_replay_run() {
+  if (replay_run_) replay_run_->finish();
+  replay_run_.reset();
+  replay_run_commits_ = 0;
+}
+
 Status Engine::replay_commit(const storage::LogRecord& record, const storage::RecordView& view, BranchState& branch) {
+  if (replay_run_commits_ == kCommitsInReplayRun) end_replay_run();
+  if (!replay_run_) replay_run_.emplace(forest_.edit(record.commit));
+  ++replay_run_commits_;
   const tree::ReadGuard guard(forest_);
   Head head = branch.tip;
-  tree::Edit edit = forest_.edit(record.commit);
   storage::EntityReader reader(record.position, view, seed_);
   while (true) {
     STRATA_ASSIGN(const bool more, reader.next());
@@ -188,7 +198,7 @@ Status Engine::replay_commit(const storage::LogRecord& record, const storage::Re
     }
     planned.version = entity.version();
     planned.counts_on = (planned.had_present || planned.had_deleted) && planned.old.version + 1 == entity.version();
-    STRATA_TRY(apply_write(planned, entity.timestamp(), reader.position(), branch.exclusive_since, &head, &edit));
+    STRATA_TRY(apply_write(planned, entity.timestamp(), reader.position(), branch.exclusive_since, &head, &*replay_run_));
   }
   head.commit = record.commit;
   head.timestamp = record.timestamp;
@@ -196,7 +206,6 @@ Status Engine::replay_commit(const storage::LogRecord& record, const storage::Re
   ++head.commits;
   branch.tip = head;
   branch.visible.store(head);
-  edit.finish();
   return Status::ok();
 }
 

@@ -149,8 +149,10 @@ class Engine {
   std::vector<Head> open_snapshots() const;
 
   // ---- replay, single-threaded ----
-  // Applies a commit record to the branch's tip, and makes it visible.
+  // Applies a commit record to the branch's tip, and makes it visible. A run of commits is one edit of the trees, so
+  // that a node is copied once for all of them; end_replay_run ends it, before anything else touches the trees.
   Status replay_commit(const storage::LogRecord& record, const storage::RecordView& view, BranchState& branch);
+  void end_replay_run();
   // Notes number and time of a replayed record of any kind.
   void replay_stamp(const storage::LogRecord& record);
 
@@ -187,6 +189,8 @@ class Engine {
   uint64_t last_timestamp_;
   std::deque<Pending> pending_;  // strict: appended, not yet durable, in order
   storage::RecordBuilder record_;
+  std::optional<tree::Edit> replay_run_;
+  uint64_t replay_run_commits_ = 0;
   std::vector<PlannedWrite> plan_;
 
   std::atomic<bool> strict_{false};
