@@ -50,7 +50,10 @@ Status Checkpointer::run_locked(storage::LogPosition clean_end) {
   }
   Status status = engine_.log().sync_to(head.cut.position);
   if (status.is_ok()) status = store_.commit(images, encode_head(head));
-  engine_.forest().end_checkpoint(status.is_ok());
+  {
+    const txn::CommitLock held = engine_.lock();
+    engine_.forest().end_checkpoint(status.is_ok());
+  }
   if (!status) {
     engine_.fail(status);
     return status;
