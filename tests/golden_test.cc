@@ -39,7 +39,9 @@ void work(EngineDriver* driver, ModelDb* model, std::vector<uint64_t>* moments) 
     const Status done = driver->run(op, model, &changed);
     ASSERT_TRUE(done.is_ok()) << describe(op) << ": " << done.to_string();
     if (changed) moments->push_back(*driver->timestamp());
-    if (i == kSteps / 2) ASSERT_TRUE(driver->database().checkpoint().is_ok());
+    if (i == kSteps / 2) {
+      ASSERT_TRUE(driver->database().checkpoint().is_ok());
+    }
   }
 }
 

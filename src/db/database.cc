@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::string_view kLockName = "LOCK";
 constexpr std::string_view kPagesName = "pages.strata";
-constexpr std::string_view kPagesBeingMade = "pages.strata.new";
 constexpr std::string_view kLogPrefix = "log-";
 constexpr std::string_view kMemoryFolder = "/memory";
 constexpr uint64_t kMemorySegmentBytes = 8u << 20;
@@ -109,14 +108,7 @@ Status Database::open_nodes() {
                              "restore the folder from a backup");
       }
     }
-    storage::PageFileOptions fresh = pages;
-    fresh.path = os::join_path(options_.folder, kPagesBeingMade);
-    fresh.database_id = options_.database_id != 0 ? options_.database_id : random_id();
-    STRATA_ASSIGN(const bool left_over, fs.exists(fresh.path));
-    if (left_over) STRATA_TRY(fs.remove(fresh.path));
-    STRATA_TRY(storage::open_page_file(fresh).status());
-    STRATA_TRY(fs.rename(fresh.path, pages.path));
-    STRATA_TRY(fs.sync_folder(options_.folder));
+    pages.database_id = options_.database_id != 0 ? options_.database_id : random_id();
     STRATA_TRY(fs.sync_folder(os::folder_of(options_.folder)));
   }
   STRATA_ASSIGN(nodes_, storage::open_page_file(pages));

@@ -91,7 +91,7 @@ Status CommitLogImpl::begin_incarnation(const RecoveredLog& recovered) {
   current_ = header;
   current_file_ = segment.file;
   capacity_ = segment.capacity;
-  seed_ = seed_of(header.incarnation);
+  seed_ = seed_of(header.incarnation, header.number);
   segments_.add({header, kStillWritten, capacity_}, segment.file);
   writer_.begin_segment(segment.file, segment_start(header.number), true);
   writer_.start_durable(segment_start(header.number));
@@ -296,6 +296,7 @@ Status CommitLogImpl::begin_next(bool new_unit, uint64_t least_bytes) {
     live_number_ = header.number;
   }
   current_ = header;
+  seed_ = seed_of(header.incarnation, header.number);
   current_file_ = next->file;
   capacity_ = next->capacity;
   records_ = 0;

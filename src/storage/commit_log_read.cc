@@ -64,7 +64,7 @@ Result<LogRecord> CommitLogImpl::read_record(LogPosition position, std::string* 
   const std::string path = segments_.path(segment_of(position));
   char head[kRecordHeaderBytes];
   STRATA_ASSIGN(const size_t got, read_located(at, position, sizeof(head), head));
-  const uint64_t seed = seed_of(at.view.header.incarnation);
+  const uint64_t seed = seed_of(at.view.header.incarnation, at.view.header.number);
   RecordHeader header;
   if (got < sizeof(head) || !decode_record_header(head, seed, &header) || header.is_end) {
     return Status::corruption(path, offset_of(position), "there is no record here");
@@ -118,7 +118,7 @@ Status CommitLogImpl::walk_segment(const SegmentInfo& info, uint64_t limit, LogP
     offset = offset_of(from);
     order = {};
   }
-  LogScanner scanner(source_of(number), seed_of(info.header.incarnation), offset, limit, order);
+  LogScanner scanner(source_of(number), seed_of(info.header.incarnation, info.header.number), offset, limit, order);
   while (scanner.offset() != limit) {
     STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
     if (step != LogScanner::Step::kRecord) {
@@ -149,7 +149,7 @@ Result<LogPosition> CommitLogImpl::find_in_segment(const SegmentInfo& info, uint
   STRATA_ASSIGN(const std::optional<LogTimeIndex::Entry> entry, index_entry(info, timestamp));
   if (!entry || entry->offset >= limit) return LogPosition{0};
   const uint32_t number = info.header.number;
-  const uint64_t seed = seed_of(info.header.incarnation);
+  const uint64_t seed = seed_of(info.header.incarnation, info.header.number);
   char window[kHopBytes];
   uint64_t window_start = 0;
   size_t window_bytes = 0;
@@ -204,7 +204,7 @@ void CommitLogImpl::cache_index(uint32_t number, Index index) const {
 // From the end record; from the records themselves where a crash left none.
 Result<CommitLogImpl::Index> CommitLogImpl::load_index(const SegmentInfo& info) const {
   STRATA_ASSIGN(const SegmentView view, segments_.open(info.header.number));
-  const uint64_t seed = seed_of(info.header.incarnation);
+  const uint64_t seed = seed_of(info.header.incarnation, info.header.number);
   const uint64_t data_end = view.data_end;
   auto index = std::make_shared<LogTimeIndex>();
   STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
@@ -292,7 +292,7 @@ Status CommitLogImpl::verify(std::vector<std::string>* problems,
 Status CommitLogImpl::look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const {
   STRATA_ASSIGN(const SegmentView view, segments_.open(info.header.number));
   STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
-  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation), view.data_end, file_bytes, {});
+  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation, info.header.number), view.data_end, file_bytes, {});
   STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
   if (step == LogScanner::Step::kEndRecord) return Status::ok();
   const std::string path = segments_.path(info.header.number);
@@ -313,7 +313,7 @@ Status CommitLogImpl::verify_segment(const SegmentInfo& info, uint64_t limit, Lo
   const Result<SegmentHeader> header = decode_segment_header({head, n}, options_.database_id, path);
   if (!header.is_ok()) problems->push_back(header.status().to_string());
 
-  const uint64_t seed = seed_of(info.header.incarnation);
+  const uint64_t seed = seed_of(info.header.incarnation, info.header.number);
   RecordOrder order{info.header.first_commit, info.header.base_timestamp};
   uint64_t offset = kSegmentHeaderBytes;
   uint64_t reported = 0;

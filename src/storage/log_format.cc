@@ -113,10 +113,11 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes, uint64_t dat
   return header;
 }
 
-uint64_t record_seed(uint64_t database_id, uint64_t incarnation) {
-  char bytes[16];
+uint64_t record_seed(uint64_t database_id, uint64_t incarnation, uint32_t segment) {
+  char bytes[20];
   base::store_u64(bytes, database_id);
   base::store_u64(bytes + 8, incarnation);
+  base::store_u32(bytes + 16, segment);
   return base::hash({bytes, sizeof(bytes)});
 }
 

@@ -103,8 +103,9 @@ class CommitLogImpl final : public CommitLog {
   Status look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const;
   Status verify_segment(const SegmentInfo& info, uint64_t limit, LostEnd* lost, std::vector<std::string>* problems,
                         const std::function<bool(uint64_t)>& progress) const;
-  uint64_t seed_of(uint64_t incarnation) const {
-    return record_seed(options_.database_id, options_.seed_without_incarnation ? 0 : incarnation);
+  uint64_t seed_of(uint64_t incarnation, uint32_t segment) const {
+    if (options_.seed_without_incarnation) return record_seed(options_.database_id, 0, 0);
+    return record_seed(options_.database_id, incarnation, segment);
   }
 
   // Constant after construction.

@@ -79,8 +79,9 @@ class Recovery {
 
   // The greatest segment that names `number` as its predecessor; 0 if none does.
   uint32_t successor(uint32_t number) const;
-  uint64_t seed_of(uint64_t incarnation) const {
-    return record_seed(options_.database_id, options_.seed_without_incarnation ? 0 : incarnation);
+  uint64_t seed_of(uint64_t incarnation, uint32_t segment) const {
+    if (options_.seed_without_incarnation) return record_seed(options_.database_id, 0, 0);
+    return record_seed(options_.database_id, incarnation, segment);
   }
   std::string path(uint32_t number) const { return os::join_path(options_.folder, segment_name(number)); }
   void note_durable(LogPosition position) { result_.known_durable = std::max(result_.known_durable, position); }
@@ -241,7 +242,7 @@ Result<bool> Recovery::replay_segment(size_t index, uint64_t from) {
                               "the segment begins with commit " + std::to_string(found.header->first_commit) +
                                   " instead of " + std::to_string(result_.next_commit));
   }
-  LogScanner scanner(read_from(*found.file), seed_of(found.header->incarnation), from, limit,
+  LogScanner scanner(read_from(*found.file), seed_of(found.header->incarnation, number), from, limit,
                      {result_.next_commit, result_.last_timestamp});
   LogScanner::Step step = LogScanner::Step::kStop;
   while (true) {
@@ -299,7 +300,7 @@ Status Recovery::cut(size_t index, uint64_t offset, std::string_view reason) {
 Result<LogPosition> Recovery::evidence_behind(uint32_t number, uint64_t offset) {
   const Found& found = files_.at(number);
   uint64_t records = 0;
-  return greatest_durable(read_from(*found.file), seed_of(found.header->incarnation), offset, found.file_bytes,
+  return greatest_durable(read_from(*found.file), seed_of(found.header->incarnation, number), offset, found.file_bytes,
                           &records);
 }
 
@@ -313,11 +314,11 @@ Result<LogPosition> Recovery::evidence_in_headless(uint32_t number, const Found&
   }
   for (uint64_t incarnation = known; incarnation < known + kIncarnationsTried; ++incarnation) {
     RecordHeader header;
-    if (!decode_record_header(head, seed_of(incarnation), &header)) continue;
+    if (!decode_record_header(head, seed_of(incarnation, number), &header)) continue;
     // Rule 3: the first segment of a new incarnation was on the device before its first record was written.
     if (incarnation != known) return segment_start(number);
     uint64_t records = 0;
-    return greatest_durable(read_from(*found.file), seed_of(incarnation), kSegmentHeaderBytes, found.file_bytes,
+    return greatest_durable(read_from(*found.file), seed_of(incarnation, number), kSegmentHeaderBytes, found.file_bytes,
                             &records);
   }
   return LogPosition{0};
