@@ -1,5 +1,6 @@
 // Committing data: validate, plan, record, apply, append, publish.
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "txn/engine.h"
@@ -40,21 +41,26 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
 
 // *end: the log position that the answer rests on.
 Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, storage::LogPosition* end) {
-  const tree::ReadGuard guard(forest_);
   Head validated;
+  tree::Pin pin;
   if (request.base != nullptr && validates_) {
     validated = *request.base;
     if (reads_much(request)) {
+      const tree::ReadGuard guard(forest_);
       const Head seen = (*request.branch)->visible.load();
+      const std::array<tree::Root, 2> roots = {seen.present, seen.deleted};
+      pin = forest_.pin(seen.commit, roots);
       STRATA_TRY(validate(forest_, validated, seen, request.writes, request.reads));
       validated = seen;
     }
   }
+  // Outside of any guard: who holds the lock may be waiting for all readers to leave.
   std::optional<CommitLock> held = try_lock();
   if (!held) {
     if (!request.may_wait) return Status::error(Code::kWouldBlock, "another thread is committing");
     held.emplace(lock());
   }
+  const tree::ReadGuard guard(forest_);
   Result<CommitOutcome> result = commit_locked(request, validated);
   *end = log_->end();
   return result;
