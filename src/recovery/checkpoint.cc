@@ -25,6 +25,11 @@ Status Checkpointer::run_if(const std::function<bool()>& needed) {
   return needed() ? run_locked(0) : Status::ok();
 }
 
+Status Checkpointer::between(const std::function<Status()>& work) {
+  const base::MutexLock running(running_);
+  return work();
+}
+
 Status Checkpointer::run_locked(storage::LogPosition clean_end) {
   STRATA_TRY(engine_.failure());
   CheckpointHead head;

@@ -32,6 +32,8 @@ class Checkpointer {
   Status run(storage::LogPosition clean_end = 0);
   // As run, unless `needed` says no once the checkpoint under way has ended.
   Status run_if(const std::function<bool()>& needed);
+  // Does `work` while no checkpoint is under way.
+  Status between(const std::function<Status()>& work);
   // Where a replay on the newest checkpoint begins.
   storage::LogPosition cut() const { return cut_.load(); }
   // Where a replay on the older of the two that can be opened begins: the log before it is not needed any more.

@@ -198,10 +198,12 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
 }
 
 Status collect_garbage(const RetentionParts& parts) {
-  const txn::CommitLock held = parts.engine.lock();
-  std::vector<tree::Root> roots = parts.catalogue.roots(held);
-  roots.push_back(parts.engine.evacuated());
-  return parts.engine.forest().collect(roots);
+  return parts.checkpointer.between([&parts] {
+    const txn::CommitLock held = parts.engine.lock();
+    std::vector<tree::Root> roots = parts.catalogue.roots(held);
+    roots.push_back(parts.engine.evacuated());
+    return parts.engine.forest().collect(roots);
+  });
 }
 
 Status shrink(const RetentionParts& parts) {
