@@ -263,7 +263,11 @@ Status Database::collect_if_due() {
   const tree::ForestStats stats = forest_->stats();
   const uint64_t used = nodes_->used_pages();
   if (stats.shared_garbage < 1024 || stats.shared_garbage < used / 2) return Status::ok();
-  return recovery::collect_garbage(parts());
+  // Not beside a compaction: what its progress callback writes would wait for us, and we for its guard.
+  if (!compacting_.try_lock()) return Status::ok();
+  const Status status = recovery::collect_garbage(parts());
+  compacting_.unlock();
+  return status;
 }
 
 Status Database::trim_history_if_due() {

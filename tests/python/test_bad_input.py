@@ -316,10 +316,22 @@ def test_progress_that_uses_the_handle(db):
 
 
 @pytest.mark.engine
-def test_progress_that_writes_from_another_thread(db):
+@pytest.mark.parametrize("call", ["kv_batch_put", "compact", "verify"])
+def test_progress_that_writes(db, call):
+    """By itself and from another thread, through handles of its own."""
+    db.kv_batch_put({f"k{n}": n for n in range(5000)})
     other = db.session()
-    db.kv_batch_put({"a": 1}, progress=lambda done, total: in_thread(other.kv_put, "b", 1))
-    assert db.kv_list() == ["a", "b"]
+
+    def progress(done, total):
+        other.kv_put("b", done)
+        in_thread(other.kv_put, "c", total)
+
+    arguments = [{"a": 1}] if call == "kv_batch_put" else []
+    options = {"keep_history": datetime.timedelta(0)} if call == "compact" else {}
+    getattr(db, call)(*arguments, progress=progress, **options)
+    assert db.kv_exists("b")
+    assert db.kv_exists("c")
+    assert db.verify()["ok"]
 
 
 def test_progress_that_empties_what_is_being_written(db):
