@@ -259,6 +259,7 @@ print(acknowledged)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["buffered", "strict"])
 def test_no_room_for_a_file_to_grow(tmp_path, durability):
     """A limit on the size of a file stands in for a full disk. What was acknowledged before is there."""
@@ -365,6 +366,7 @@ def judge(lines, truth, what):
     return any(word == "error" for word, *_ in lines)
 
 
+@pytest.mark.slow
 def test_flipped_bits(tmp_path, reader):
     make(tmp_path / "db")
     truth = truth_of(reader, tmp_path / "db", tmp_path / "copy")

@@ -174,6 +174,7 @@ def test_forks_while_others_write(db):
     assert db.verify()["ok"]
 
 
+@pytest.mark.slow
 def test_compact_while_others_write_and_read(db):
     stop = threading.Event()
     db.kv_batch_put({f"k{n}": 0 for n in range(50)})
@@ -227,6 +228,7 @@ def test_closing_while_others_call(tmp_path):
         assert codes == {"closed"}
 
 
+@pytest.mark.engine
 def test_opening_and_closing_in_threads(tmp_path):
     def use(name):
         for n in range(scaled(15)):

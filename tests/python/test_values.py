@@ -430,6 +430,7 @@ def test_a_value_used_twice_is_not_a_cycle(db):
     assert again["y"][0] == [1, {"a": 2}]
 
 
+@pytest.mark.slow
 def test_a_wide_value(db):
     value = [[n, str(n)] for n in range(100_000)]
     assert round_trip(db, value) == value
@@ -467,6 +468,7 @@ def test_the_first_thing_that_is_wrong_is_named(db):
         db.kv_put(5, "\ud800")
 
 
+@pytest.mark.slow
 def test_too_large(db):
     with refused(ValidationError, "value_too_large"):
         db.kv_put("k", b"x" * (65 * 1024 * 1024))
