@@ -156,6 +156,17 @@ TEST_F(SessionTest, SpacesAppearWithTheirFirstWrite) {
   EXPECT_EQ(*Spaces(call).list(std::nullopt), (std::vector<std::string>{"default"}));
 }
 
+TEST_F(SessionTest, ASecondCompactionCutsNothingMore) {
+  put("k", "a");
+  put("k", "b");
+  const uint64_t last = now();
+  ASSERT_TRUE(session_->compact(uint64_t{0}, nullptr).is_ok());
+  const auto again = session_->compact(uint64_t{0}, nullptr);
+  ASSERT_TRUE(again.is_ok());
+  EXPECT_EQ(again->versions_removed, 0u);
+  EXPECT_EQ(get("k", last), "b");
+}
+
 // Commits through the engine, on files in memory, closed and opened again.
 class ReopenTest : public ::testing::Test {
  protected:

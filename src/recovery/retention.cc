@@ -162,7 +162,9 @@ Status replay_retention(txn::Engine& engine, branch::Catalogue& catalogue, const
 Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros, const Progress& progress) {
   txn::Engine& engine = parts.engine;
   STRATA_TRY(engine.flush());
-  const uint64_t now = engine.visible_timestamp();
+  // From the last change of a branch: a retention record is none, so a second compaction finds nothing more to cut.
+  uint64_t now = 0;
+  for (const txn::BranchPtr& branch : parts.catalogue.all()) now = std::max(now, branch->visible.load().timestamp);
   const uint64_t cut = now - std::min(now, keep_micros);
   STRATA_ASSIGN(const uint64_t hidden, count_hidden_versions(engine, parts.catalogue, cut, progress));
   {
