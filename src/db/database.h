@@ -99,7 +99,7 @@ class Database {
   std::unique_ptr<storage::CommitLog> log_;
   std::unique_ptr<recovery::Checkpointer> checkpointer_;
   std::unique_ptr<Background> background_;
-  uint64_t opened_at_micros_ = 0;  // of the monotonic clock
+  uint64_t opened_at_micros_ = 0;            // of the monotonic clock
   std::optional<uint64_t> clean_at_commit_;  // the commit at which it was last closed for good
   base::Mutex handles_mutex_;
   int strict_handles_ GUARDED_BY(handles_mutex_) = 0;

@@ -292,7 +292,8 @@ Status CommitLogImpl::verify(std::vector<std::string>* problems,
 Status CommitLogImpl::look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const {
   STRATA_ASSIGN(const SegmentView view, segments_.open(info.header.number));
   STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
-  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation, info.header.number), view.data_end, file_bytes, {});
+  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation, info.header.number), view.data_end,
+                     file_bytes, {});
   STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
   if (step == LogScanner::Step::kEndRecord) return Status::ok();
   const std::string path = segments_.path(info.header.number);

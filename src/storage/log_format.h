@@ -56,7 +56,8 @@ void encode_segment_header(char* to, uint64_t database_id, const SegmentHeader& 
 // kCorruption (names the file, offset 0) for bytes that do not check, kFormatTooNew.
 Result<SegmentHeader> decode_segment_header(std::string_view bytes, uint64_t database_id, std::string_view file);
 
-// What seeds the checksums of all records of a segment: records of another database, incarnation or segment do not pass.
+// What seeds the checksums of all records of a segment: records of another database, incarnation or segment do not
+// pass.
 uint64_t record_seed(uint64_t database_id, uint64_t incarnation, uint32_t segment);
 
 struct RecordHeader {

@@ -204,7 +204,8 @@ Status Engine::replay_commit(const storage::LogRecord& record, const storage::Re
     }
     planned.version = entity.version();
     planned.counts_on = (planned.had_present || planned.had_deleted) && planned.old.version + 1 == entity.version();
-    STRATA_TRY(apply_write(planned, entity.timestamp(), reader.position(), branch.exclusive_since, &head, &*replay_run_));
+    STRATA_TRY(
+        apply_write(planned, entity.timestamp(), reader.position(), branch.exclusive_since, &head, &*replay_run_));
   }
   head.commit = record.commit;
   head.timestamp = record.timestamp;
