@@ -3,6 +3,7 @@
 // Thread safety: none. Ownership: borrows file system and clock; owns its session.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,14 @@ class EngineDriver {
   bool is_open() const { return session_ != nullptr; }
   Session& session() { return *session_; }
   db::Database& database() { return db::SessionAccess::database(*session_); }
+  // When a branch was last changed: kept history is counted back from then.
+  uint64_t last_change() {
+    uint64_t last = 0;
+    for (const txn::BranchPtr& branch : database().catalogue().all()) {
+      last = std::max(last, branch->visible.load().timestamp);
+    }
+    return last;
+  }
   Result<uint64_t> timestamp() const {
     STRATA_ASSIGN(const DatabaseInfo info, session_->info());
     return info.commit_timestamp;
@@ -74,7 +83,7 @@ class EngineDriver {
   Status run(const testing::RandomOp& op, testing::ModelDb* model, bool* changed) {
     *changed = false;
     versions_.clear();
-    STRATA_ASSIGN(before_, timestamp());
+    before_ = last_change();
     Result<bool> done = on_engine(op, *model);
     STRATA_TRY(done.status());
     if (!*done) return Status::ok();
@@ -209,7 +218,7 @@ class EngineDriver {
   std::unique_ptr<Session> session_;
   std::vector<uint64_t> versions_;
   uint64_t fork_timestamp_ = 0;
-  uint64_t before_ = 0;  // the last commit's time when the work began
+  uint64_t before_ = 0;  // the last change's time when the work began
 };
 
 // The reclaim oracle: what is in use is what a mark over all roots and pins reaches, once shared garbage was collected.

@@ -154,10 +154,11 @@ class World {
 
   void retain() {
     if (moments_.size() < 50) return;
-    const auto now = driver_->timestamp();
-    if (!ok("timestamp", now.status())) return;
+    // Kept history is counted back from the last change of a branch.
+    const uint64_t last = driver_->last_change();
     const uint64_t kept_from = moments_[moments_.size() / 2 + random_.below(moments_.size() / 2)];
-    const auto compacted = driver_->session().compact(*now - kept_from, nullptr);
+    if (kept_from > last) return;
+    const auto compacted = driver_->session().compact(last - kept_from, nullptr);
     if (!ok("compact", compacted.status())) return;
     model_.trim(kept_from);
     trimmed_since_ = moments_.size() + 1;
