@@ -103,7 +103,6 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
     stamp.timestamp = std::max(clock_.now_micros(), last_timestamp_ + 1);
     STRATA_TRY(append_commit(request, stamp));
     outcome.timestamp = stamp.timestamp;
-    outcome.wrote = true;
   }
   if (request.versions != nullptr) {
     for (size_t i = 0; i < request.writes.size(); ++i) request.versions[i] = plan_[i].skipped ? 0 : plan_[i].version;

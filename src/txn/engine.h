@@ -75,7 +75,6 @@ struct CommitRequest {
 
 struct CommitOutcome {
   uint64_t timestamp = 0;  // of the commit; of the branch's last one if nothing was written
-  bool wrote = false;
 };
 
 // Counters that a checkpoint and recovery carry over.
