@@ -195,6 +195,9 @@ class Call {
  private:
   friend class Session;
   friend class Kv;
+  friend class State;
+  friend class Events;
+  friend class Json;
   friend class Branches;
   friend class Spaces;
   // REQUIRES: entered() is OK. Checks the caller and the current branch.

@@ -3,8 +3,10 @@
 #include <array>
 
 #include "base/check.h"
+#include "txn/context.h"
 #include "txn/engine.h"
 #include "txn/validate.h"
+#include "txn/view.h"
 
 namespace strata::txn {
 namespace {
@@ -34,7 +36,9 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
   storage::LogPosition end = 0;
   Result<CommitOutcome> outcome = validate_and_commit(request, &end);
   // Who lost to a commit that is not durable yet hears of it when that one is: its retry then sees what it lost to.
-  const bool answered_by_tip = outcome.is_ok() || outcome.status().code() == Code::kTransactionConflict;
+  // So does who was refused by what it met.
+  const bool answered_by_tip =
+      outcome.is_ok() || outcome.status().code() == Code::kTransactionConflict || request.decide != nullptr;
   if (strict() && answered_by_tip) STRATA_TRY(wait_durable(end));
   return outcome;
 }
@@ -76,16 +80,31 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
   if (request.base != nullptr && validates_) {
     STRATA_TRY(validate(forest_, validated, branch.tip, request.writes, request.reads));
   }
+  std::span<const Write> writes = request.writes;
+  uint64_t* versions = request.versions;
+  if (request.decide != nullptr) {
+    Context context;
+    context.engine = this;
+    context.branch = *request.branch;
+    View view(context);
+    view.open_at(branch.tip);
+    decided_.clear();
+    STRATA_TRY((*request.decide)(view, &decided_));
+    writes = decided_;
+    request.decided_versions->resize(writes.size());
+    versions = request.decided_versions->data();
+    if (writes.empty()) return CommitOutcome{branch.tip.timestamp};
+  }
   const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);
   plan_.clear();
-  plan_.resize(request.writes.size() + request.ensured.size());
+  plan_.resize(writes.size() + request.ensured.size());
   size_t effects = 0;
   size_t at = 0;
-  for (const Write& write : request.writes) {
+  for (const Write& write : writes) {
     STRATA_TRY(plan_write(forest_, branch.tip, write, trimmed, &plan_[at]));
     effects += plan_[at++].skipped ? 0 : 1;
   }
-  if (effects > 0 || request.writes.empty()) {
+  if (effects > 0 || writes.empty()) {
     for (const std::string_view key : request.ensured) {
       Write marker;
       marker.key = key;
@@ -101,13 +120,31 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
     Stamp stamp;
     stamp.commit = last_commit_ + 1;
     stamp.timestamp = std::max(clock_.now_micros(), last_timestamp_ + 1);
+    STRATA_TRY(seal_writes(*request.branch, writes, stamp));
     STRATA_TRY(append_commit(request, stamp));
     outcome.timestamp = stamp.timestamp;
   }
-  if (request.versions != nullptr) {
-    for (size_t i = 0; i < request.writes.size(); ++i) request.versions[i] = plan_[i].skipped ? 0 : plan_[i].version;
+  if (versions != nullptr) {
+    for (size_t i = 0; i < writes.size(); ++i) versions[i] = plan_[i].skipped ? 0 : plan_[i].version;
   }
   return outcome;
+}
+
+Status Engine::seal_writes(const BranchPtr& branch, std::span<const Write> writes, const Stamp& stamp) {
+  const auto sealed = [](const Write& write) { return write.seal != nullptr; };
+  if (std::none_of(writes.begin(), writes.end(), sealed)) return Status::ok();
+  Context context;
+  context.engine = this;
+  context.branch = branch;
+  View view(context);
+  view.open_at(branch->tip);
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const Write& write = writes[i];
+    if (write.seal == nullptr) continue;
+    const Sealing commit{view, stamp.timestamp, branch->origin.id, i > 0 ? &writes[i - 1] : nullptr};
+    STRATA_TRY(write.seal(commit, write, const_cast<char*>(write.value.data())));
+  }
+  return Status::ok();
 }
 
 // Nothing of it is seen, in memory or in the log, unless it returns OK.

@@ -7,6 +7,7 @@
 
 #include "strata/status.h"
 #include "txn/branch_state.h"
+#include "txn/decide.h"
 #include "txn/engine.h"
 #include "txn/transaction.h"
 
@@ -28,6 +29,11 @@ Status check_writable(const Context& context, std::string_view what);
 // version, 0 where nothing was there to erase. Keys must be in order and unique; `ensured` as in CommitRequest.
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,
              uint64_t* versions);
+
+// As `write`, with writes that `decide` derives from the newest state of the branch, or from what the open transaction
+// sees. Outside of a transaction it conflicts with nothing. `versions` gets one number for each write decided on.
+Status update(const Context& context, std::span<const std::string_view> ensured, const Decide& decide,
+              std::vector<uint64_t>* versions);
 
 // Runs `operation` in the open transaction, or in one of its own that is committed, and tried again after a conflict:
 // for operations that look before they write.

@@ -32,6 +32,7 @@
 #include "strata/status.h"
 #include "tree/forest.h"
 #include "txn/branch_state.h"
+#include "txn/decide.h"
 #include "txn/plan.h"
 #include "txn/read_set.h"
 #include "txn/write_set.h"
@@ -71,6 +72,9 @@ struct CommitRequest {
   const ReadSet* reads = nullptr;  // null: only what was written is validated
   bool may_wait = true;            // false: kWouldBlock instead of waiting
   uint64_t* versions = nullptr;    // gets one number a write: its version, 0: nothing was there to erase
+  // Instead of `writes` and `versions`, for writes that depend on the newest state of the branch.
+  const Decide* decide = nullptr;
+  std::vector<uint64_t>* decided_versions = nullptr;
 };
 
 struct CommitOutcome {
@@ -168,6 +172,7 @@ class Engine {
 
   Result<CommitOutcome> validate_and_commit(const CommitRequest& request, storage::LogPosition* end);
   Result<CommitOutcome> commit_locked(const CommitRequest& request, const Head& validated);
+  Status seal_writes(const BranchPtr& branch, std::span<const Write> writes, const Stamp& stamp);
   Status append_commit(const CommitRequest& request, const Stamp& stamp);
   void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit);
   void publish_durable();
@@ -191,6 +196,7 @@ class Engine {
   std::optional<tree::Edit> replay_run_;
   uint64_t replay_run_commits_ = 0;
   std::vector<PlannedWrite> plan_;
+  std::vector<Write> decided_;
 
   std::atomic<bool> strict_{false};
   std::atomic<uint64_t> visible_timestamp_;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "txn/context.h"
 #include "txn/row.h"
+#include "txn/view.h"
 
 namespace strata::txn {
 namespace {
@@ -150,6 +151,26 @@ Status atomically(const Context& context, const std::function<Status(const Conte
     // The winner of a conflict has made progress, so this ends.
     if (committed.code() != Code::kTransactionConflict) return committed;
   }
+}
+
+Status update(const Context& context, std::span<const std::string_view> ensured, const Decide& decide,
+              std::vector<uint64_t>* versions) {
+  if (context.transaction != nullptr) {
+    std::vector<Write> writes;
+    View view(context);
+    STRATA_TRY(view.open(std::nullopt));
+    STRATA_TRY(decide(view, &writes));
+    versions->resize(writes.size());
+    if (writes.empty()) return Status::ok();
+    return context.transaction->add(writes, ensured, versions->data());
+  }
+  CommitRequest request;
+  request.branch = &context.branch;
+  request.ensured = ensured;
+  request.may_wait = context.may_wait;
+  request.decide = &decide;
+  request.decided_versions = versions;
+  return context.engine->commit(request).status();
 }
 
 Status write(const Context& context, std::span<const Write> writes, std::span<const std::string_view> ensured,

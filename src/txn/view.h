@@ -32,6 +32,8 @@ class View {
 
   // Once, before anything else. Errors: kHistoryTrimmed.
   Status open(AsOf as_of);
+  // Instead, for who holds the commit lock: a state that readers may not see yet.
+  void open_at(const Head& head) { head_ = head; }
 
   // The live version of a key; nothing if there is none.
   Result<std::optional<VersionedValue>> get(std::string_view key, bool want_value = true);

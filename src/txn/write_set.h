@@ -10,7 +10,16 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/status.h"
+
 namespace strata::txn {
+
+struct Sealing;
+struct Write;
+
+// Completes a value that depends on its commit. Called under the commit lock for each such write, in key order, perhaps
+// more than once. `bytes` is the write's own value, to be changed in place.
+using Seal = Status (*)(const Sealing& commit, const Write& write, char* bytes);
 
 struct Write {
   std::string_view key;  // tree key
@@ -20,6 +29,7 @@ struct Write {
   bool ensured = false;
   // What the transaction's snapshot says: the version that the write will have, 0 when it deletes what is not there.
   uint64_t version = 0;
+  Seal seal = nullptr;  // REQUIRES, if set: `value` lies in memory that may be changed
 };
 
 class WriteSet {
