@@ -33,6 +33,21 @@ Status check_key(const tree::Forest& forest, const Head& base, const Head& now, 
   return before == after ? Status::ok() : conflict(key);
 }
 
+// A row that is new or another in the range of one of the trees. What only went away shows in the other tree of its
+// head, or was a tombstone whose time was over.
+Status check_range(const tree::Forest& forest, const tree::Root& before, const tree::Root& after, tree::KeyRange range,
+                   bool removals) {
+  std::string changed;
+  bool found = false;
+  STRATA_TRY(forest.diff(before, after, range,
+                         [&](std::string_view key, tree::Change change, std::string_view, std::string_view) {
+                           found = removals || change != tree::Change::kRemoved;
+                           if (found) changed.assign(key);
+                           return !found;
+                         }));
+  return found ? conflict(changed) : Status::ok();
+}
+
 }  // namespace
 
 Status validate(const tree::Forest& forest, const Head& base, const Head& now, std::span<const Write> writes,
@@ -44,15 +59,9 @@ Status validate(const tree::Forest& forest, const Head& base, const Head& now, s
   if (reads == nullptr) return Status::ok();
   for (const std::string& key : reads->keys()) STRATA_TRY(check_key(forest, base, now, key));
   for (const ReadSet::Range& range : reads->ranges()) {
-    std::string changed;
-    bool found = false;
-    STRATA_TRY(forest.diff(base.present, now.present, {range.begin, range.end},
-                           [&](std::string_view key, tree::Change, std::string_view, std::string_view) {
-                             changed.assign(key);
-                             found = true;
-                             return false;
-                           }));
-    if (found) return conflict(changed);
+    const tree::KeyRange keys{range.begin, range.end};
+    STRATA_TRY(check_range(forest, base.present, now.present, keys, true));
+    STRATA_TRY(check_range(forest, base.deleted, now.deleted, keys, false));  // came and went
   }
   return Status::ok();
 }

@@ -13,7 +13,8 @@
 namespace strata::txn {
 
 // kTransactionConflict names the key. `reads` may be null. Keys are compared by their rows in both trees of a head, so
-// a deletion that was deleted by retention counts as a change; ranges by the diff of the present trees.
+// a deletion that was deleted by retention counts as a change; ranges by the diffs of both trees, so that a key which
+// came and went counts as well, unless its tombstone went with retention.
 Status validate(const tree::Forest& forest, const Head& base, const Head& now, std::span<const Write> writes,
                 const ReadSet* reads);
 

@@ -9,6 +9,7 @@ import random
 
 import pytest
 import stratadb
+from registers import REGISTERS
 from stratadb import Strata
 
 SEED = int(os.environ.get("STRATA_SEED") or 1)
@@ -35,6 +36,33 @@ def db(request, tmp_path):
     """An empty database."""
     with Strata.cache() if request.param == "memory" else Strata.open(tmp_path / "db") as handle:
         yield handle
+
+
+@pytest.fixture(params=["memory", "buffered", "strict"])
+def each_mode(request, tmp_path):
+    """An empty database, in memory and on disk at both durabilities."""
+    memory = request.param == "memory"
+    with Strata.cache() if memory else Strata.open(tmp_path / "db", durability=request.param) as handle:
+        yield handle
+
+
+@pytest.fixture(params=["serializable", "snapshot"])
+def isolation(request):
+    return request.param
+
+
+@pytest.fixture(params=REGISTERS, ids=repr)
+def register(request):
+    return request.param
+
+
+@pytest.fixture
+def two(each_mode, register):
+    """Two sessions on {"x": 10, "y": 20}, of the family that `register` is."""
+    register.put(each_mode, "x", 10)
+    register.put(each_mode, "y", 20)
+    with each_mode.session() as one, each_mode.session() as other:
+        yield one, other
 
 
 @pytest.fixture

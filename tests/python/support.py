@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from stratadb import StrataError
+from stratadb import ConflictError, StrataError
 
 SCALE = float(os.environ.get("STRATA_SCALE", "1"))
 
@@ -27,6 +27,13 @@ def refused(kind, code):
     assert error.code == code, str(error)
     assert isinstance(error.hint, str)
     assert error.message
+
+
+def conflict(session):
+    """The session's transaction is refused at its commit, and over."""
+    with refused(ConflictError, "transaction_conflict"):
+        session.commit()
+    assert not session.in_transaction()
 
 
 def contents(db, *, history=False):
