@@ -20,6 +20,28 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "engine: needs the real engine: files, processes, signals")
 
 
+COUNTS = pytest.StashKey[dict]()
+
+
+@pytest.fixture
+def count(request):
+    """count("histories", 3): what a random test did, summed up at the end of the run."""
+
+    def add(what, number=1):
+        counts = request.config.stash.setdefault(COUNTS, {})
+        counts[what] = counts.get(what, 0) + number
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    counts = config.stash.get(COUNTS, {})
+    if counts:
+        terminalreporter.write_line(
+            "counted: " + ", ".join(f"{n} {what}" for what, n in counts.items()) + f", seed {SEED}"
+        )
+
+
 def pytest_report_header(config):
     return f"stratadb {stratadb.__version__}, STRATA_SEED={SEED}"
 
