@@ -4,8 +4,11 @@ The same tests run on anything that offers the module `stratadb`, the executable
 a database on a real disk can show is marked `engine` and left out there.
 """
 
+import importlib
 import os
+import pathlib
 import random
+import sys
 
 import pytest
 import stratadb
@@ -85,6 +88,24 @@ def two(each_mode, register):
     register.put(each_mode, "y", 20)
     with each_mode.session() as one, each_mode.session() as other:
         yield one, other
+
+
+MODEL = pathlib.Path(os.environ.get("STRATA_MODEL") or pathlib.Path(__file__).parents[3] / "shared" / "model")
+
+
+@pytest.fixture(scope="session")
+def strata_model():
+    if not (MODEL / "strata_model").is_dir():
+        print(f"no model at {MODEL}: set STRATA_MODEL")
+        pytest.skip("the executable model is not there")
+    sys.path.insert(0, str(MODEL))
+    try:
+        return importlib.import_module("strata_model")
+    except ImportError as error:
+        print(f"the model needs {error.name}")
+        pytest.skip(f"the executable model needs {error.name}")
+    finally:
+        sys.path.remove(str(MODEL))
 
 
 @pytest.fixture

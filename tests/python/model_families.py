@@ -1,0 +1,278 @@
+"""The families of data as the comparison with the model sees them: what each reads and writes at random.
+
+A family joins here, with a class and a place in FAMILIES.
+"""
+
+import stratadb
+
+NAMES = ["a", "b", "ab", "k/1", "k/2", "k/10", "é", "z"]
+SPACES = ["default", "s1", "s2"]
+BAD_NAMES = ["", "a\0b", "x" * 1025, "\ud800"]
+BAD_VALUES = [2**63, {1}, ["\ud800"], {"a": {2: 1}}]
+PREFIXES = [None, "", "a", "k/", "k/1", "q"]
+
+
+class Twin:
+    """An argument that is not the same for both: a timestamp, a cursor."""
+
+    def __init__(self, pair):
+        self.pair = pair
+
+    def __repr__(self):
+        return f"Twin{self.pair}"
+
+
+def value(rng):
+    return rng.choice(
+        [
+            None,
+            True,
+            rng.randrange(10),
+            rng.random(),
+            float("nan"),
+            "text",
+            b"bytes",
+            [1, [2]],
+            {"b": 1, "a": {"n": rng.randrange(9)}},
+            "x" * 3000,
+        ]
+    )
+
+
+def moment(pair, rng):
+    """A time that both know: that of a commit, or the instant before."""
+    before = rng.random() < 0.3
+    stamps = tuple(stamp - before for stamp in rng.choice(pair.moments))
+    pair.meet(*stamps)
+    return Twin(stamps)
+
+
+def past(pair, rng):
+    """The argument as_of, mostly left out."""
+    if rng.random() < 0.6:
+        return {}
+    if rng.random() < 0.05:
+        pair.meet(10**14, 10**14)
+        return {"as_of": 10**14}
+    return {"as_of": moment(pair, rng)}
+
+
+def part(rng, items, least=0):
+    """Up to three of them, in any order."""
+    return rng.sample(items, rng.randrange(least, 4))
+
+
+class Kv:
+    """Keys and values."""
+
+    def read(self, pair, rng, handles):
+        key, prefix, then = rng.choice(NAMES), rng.choice(PREFIXES), past(pair, rng)
+        kind = rng.randrange(9)
+        if kind == 0:
+            pair.check(handles, "kv_get", key, default="none", **then)
+        elif kind == 1:
+            pair.check(handles, "kv_get_versioned", key, **then)
+        elif kind == 2:
+            pair.check(handles, "kv_history", key, **then)
+        elif kind == 3:
+            pair.check(handles, "kv_list", prefix, **then)
+        elif kind == 4:
+            pair.check(handles, "kv_count", prefix, **then)
+        elif kind == 5:
+            start, end = rng.choice([None, *NAMES]), rng.choice([None, *NAMES])
+            limit, reverse = rng.choice([None, 0, 1, 2, 50]), rng.random() < 0.5
+            pair.check(handles, "kv_scan", prefix, start=start, end=end, limit=limit, reverse=reverse, **then)
+        elif kind == 6:
+            limit, cursor = rng.choice([0, 1, 2, 3, None]), Twin(rng.choice(pair.cursors))
+            engine, model = pair.check(handles, "kv_list_paginated", prefix, limit, cursor, **then)
+            if isinstance(engine, dict) and engine["cursor"]:
+                pair.cursors = [*pair.cursors[-20:], (engine["cursor"], model["cursor"]), (None, None)]
+        elif kind == 7:
+            pair.check(handles, "kv_batch_get", part(rng, NAMES), **then)
+        else:
+            pair.check(handles, "kv_exists", key, **then)
+
+    def write(self, pair, rng, handles):
+        key = rng.choice(NAMES)
+        kind = rng.random()
+        if kind < 0.55:
+            pair.check(handles, "kv_put", key, value(rng))
+        elif kind < 0.75:
+            pair.check(handles, "kv_delete", key)
+        elif kind < 0.87:
+            pair.check(handles, "kv_batch_put", {k: value(rng) for k in part(rng, NAMES, 1)})
+        elif kind < 0.95:
+            pair.check(handles, "kv_batch_delete", [*part(rng, NAMES, 1), key])
+        elif kind < 0.97:
+            pair.check(handles, "kv_put", rng.choice(BAD_NAMES), 1)
+        else:
+            pair.check(handles, "kv_put", key, rng.choice(BAD_VALUES))
+
+    def everything(self, pair, handles):
+        pair.check(handles, "kv_scan")
+        for key in NAMES:
+            pair.check(handles, "kv_history", key)
+
+
+class Cells:
+    """State cells."""
+
+    def read(self, pair, rng, handles):
+        cell, then = rng.choice(NAMES), past(pair, rng)
+        kind = rng.randrange(4)
+        if kind == 0:
+            pair.check(handles, "state_get", cell, default="none", **then)
+        elif kind == 1:
+            pair.check(handles, "state_list", rng.choice(PREFIXES), **then)
+        else:
+            pair.check(handles, ["state_get_versioned", "state_history"][kind - 2], cell, **then)
+
+    def write(self, pair, rng, handles):
+        cell = rng.choice(NAMES)
+        kind = rng.random()
+        if kind < 0.3:
+            pair.check(handles, "state_set", cell, value(rng))
+        elif kind < 0.6:
+            self.swap(pair, rng, handles, cell)
+        elif kind < 0.75:
+            pair.check(handles, "state_init", cell, value(rng))
+        elif kind < 0.92:
+            pair.check(handles, "state_delete", cell)
+        elif kind < 0.96:
+            pair.check(handles, "state_cas", rng.choice(BAD_NAMES), 1, 2)
+        else:
+            pair.check(handles, "state_cas", cell, rng.choice(BAD_VALUES), rng.choice(BAD_VALUES))
+
+    def swap(self, pair, rng, handles, cell):
+        """By value or by version, with what is there or with something else."""
+        found = pair.check(handles, "state_get_versioned", cell)[1]
+        there = found if isinstance(found, dict) else {"value": None, "version": 0}
+        right = rng.random() < 0.6
+        kind = rng.random()
+        if kind < 0.5:
+            pair.check(handles, "state_cas", cell, value(rng), there["value"] if right else value(rng))
+        elif kind < 0.95:
+            version = there["version"] if right else rng.randrange(4)
+            pair.check(handles, "state_cas", cell, value(rng), expected_version=version)
+        else:
+            pair.check(handles, "state_cas", cell, value(rng), 1, expected_version=rng.choice([1, -1, 2**63]))
+
+    def everything(self, pair, handles):
+        pair.check(handles, "state_list")
+        for cell in NAMES:
+            pair.check(handles, "state_history", cell)
+
+
+class Events:
+    """The event log."""
+
+    TYPES = ("call", "called", "é")
+
+    def read(self, pair, rng, handles):
+        kind, then = rng.random(), past(pair, rng)
+        if kind < 0.2:
+            pair.check(handles, "event_get", rng.choice([0, 1, 2, 5, 2**63 - 1, -1]), **then)
+        elif kind < 0.7:
+            times = {name: moment(pair, rng) for name in ("since", "until") if rng.random() < 0.2}
+            pair.check(
+                handles,
+                "event_list",
+                rng.choice([None, *self.TYPES, "never"]),
+                rng.choice([None, None, 0, 1, 3]),
+                rng.choice([None, None, 0, 1, 4, 99]),
+                reverse=rng.random() < 0.4,
+                **times,
+                **then,
+            )
+        else:
+            pair.check(handles, rng.choice(["event_len", "event_types", "event_verify"]), **then)
+
+    def payload(self, rng):
+        return {"n": rng.randrange(100), "what": value(rng)}
+
+    def write(self, pair, rng, handles):
+        kind = rng.random()
+        if kind < 0.6:
+            pair.check(handles, "event_append", rng.choice(self.TYPES), self.payload(rng))
+        elif kind < 0.9:
+            entries = [(rng.choice(self.TYPES), self.payload(rng)) for _ in range(rng.randrange(4))]
+            pair.check(handles, "event_batch_append", entries)
+        elif kind < 0.95:
+            pair.check(handles, "event_append", rng.choice(BAD_NAMES), {})
+        else:
+            pair.check(handles, "event_append", "call", rng.choice([None, [], "x", {"a": 2**63}, {1: 2}]))
+
+    def everything(self, pair, handles):
+        pair.check(handles, "event_list", None)
+        pair.check(handles, "event_verify")
+        for kind in self.TYPES:
+            pair.check(handles, "event_list", kind, reverse=True)
+
+
+class Documents:
+    """JSON documents."""
+
+    PATHS = ("$", "$", "$.a", "$.a.b", "$.a.c.d", "$['é']", "$.l", "$.l[0]", "$.l[1]", "$.l[-1]", "$.l[3].x", "$.l[99]")
+    BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ")
+    POINTERS = ("", "/a", "/a/b", "/l", "/l/0", "/l/-", "/l/9", "/é", "/none", "a")
+
+    def document(self, rng):
+        return rng.choice([{}, {"a": {"b": 1}, "l": [1, {"x": 2}]}, {"l": [], "é": "x"}, [1, 2], value(rng)])
+
+    def read(self, pair, rng, handles):
+        key, then = rng.choice(NAMES), past(pair, rng)
+        kind = rng.random()
+        if kind < 0.45:
+            pair.check(handles, "json_get", key, rng.choice(self.PATHS), **then)
+        elif kind < 0.5:
+            pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
+        elif kind < 0.7:
+            pair.check(handles, "json_list", rng.choice(PREFIXES), rng.choice([None, 0, 1, 2]), **then)
+        else:
+            pair.check(handles, rng.choice(["json_get_versioned", "json_history"]), key, **then)
+
+    def write(self, pair, rng, handles):
+        key, path = rng.choice(NAMES), rng.choice(self.PATHS)
+        kind = rng.random()
+        if kind < 0.25:
+            pair.check(handles, "json_set", key, "$", self.document(rng))
+        elif kind < 0.5:
+            pair.check(handles, "json_set", key, path, value(rng))
+        elif kind < 0.62:
+            pair.check(handles, "json_delete", key, path)
+        elif kind < 0.75:
+            patch = rng.choice([{"a": None}, {"a": {"b": 2, "c": None}}, {"l": [0], "new": {"x": None}}, 5, None])
+            pair.check(handles, "json_merge", key, patch, *([path] if rng.random() < 0.5 else []))
+        elif kind < 0.88:
+            pair.check(handles, "json_patch", key, [self.operation(rng) for _ in range(rng.randrange(1, 4))])
+        elif kind < 0.94:
+            pair.check(
+                handles,
+                "json_batch_set",
+                [(rng.choice(NAMES), rng.choice(self.PATHS), value(rng)) for _ in range(rng.randrange(4))],
+            )
+        elif kind < 0.96:
+            pair.check(handles, "json_set", rng.choice(BAD_NAMES), path, 1)
+        elif kind < 0.98:
+            pair.check(handles, "json_set", key, rng.choice(self.BAD_PATHS), 1)
+        else:
+            pair.check(handles, "json_set", key, path, rng.choice(BAD_VALUES))
+
+    def operation(self, rng):
+        """Of a JSON patch; often it does not fit."""
+        op = rng.choice(["add", "add", "replace", "remove", "move", "copy", "test", "unknown"])
+        operation = {"op": op, "path": rng.choice(self.POINTERS)}
+        if op in ("move", "copy"):
+            operation["from"] = rng.choice(self.POINTERS)
+        elif op != "remove":
+            operation["value"] = rng.choice([1, 1.0, {"b": 1}, [1, {"x": 2}], "x"])
+        return operation
+
+    def everything(self, pair, handles):
+        pair.check(handles, "json_list")
+        for key in NAMES:
+            pair.check(handles, "json_history", key)
+
+
+ALL = {"kv_put": Kv(), "state_set": Cells(), "event_append": Events(), "json_set": Documents()}
+FAMILIES = [family for call, family in ALL.items() if hasattr(stratadb.Strata, call)]
