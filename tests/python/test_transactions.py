@@ -3,7 +3,15 @@
 import asyncio
 
 import pytest
-from stratadb import AccessDeniedError, ConflictError, StateError, Strata, ValidationError
+from stratadb import (
+    AccessDeniedError,
+    ConflictError,
+    ConstraintError,
+    NotFoundError,
+    StateError,
+    Strata,
+    ValidationError,
+)
 from support import code_of, in_thread, refused
 
 
@@ -185,6 +193,20 @@ def test_read_only(db):
     assert db.kv_scan() == [("k", 1)]
 
 
+def test_a_transaction_on_a_handle_that_only_reads(tmp_path):
+    with Strata.open(tmp_path / "db") as db:
+        db.kv_put("k", 1)
+        with Strata.open(tmp_path / "db", read_only=True) as reader:
+            reader.begin(read_only=False)
+            assert reader.kv_get("k") == 1
+            db.kv_put("k", 2)
+            assert reader.kv_get("k") == 1
+            with refused(AccessDeniedError, "read_only"):
+                reader.kv_put("k", 3)
+            assert reader.commit() < now(db)
+            assert reader.kv_get("k") == 2
+
+
 @pytest.mark.parametrize("isolation", ["", "Serializable", "repeatable read", "none"])
 def test_unknown_isolation(db, isolation):
     with refused(ValidationError, "unknown_isolation"):
@@ -235,6 +257,52 @@ def test_a_transaction_held_over_many_commits(db):
         assert holder.kv_get("k050") == -1
         holder.commit()
         assert holder.kv_get("k050") == 2950
+
+
+def test_the_branch_is_deleted_meanwhile(db):
+    db.branch_fork("default", "f")
+    with db.session() as other:
+        for writes in (False, True):
+            other.branch_use("f")
+            other.begin()
+            assert other.kv_list() == []
+            if writes:
+                other.kv_put("k", 1)
+            db.branch_delete("f")
+            if writes:
+                with refused(NotFoundError, "branch_not_found"):
+                    other.commit()
+            else:
+                other.commit()
+            assert not other.in_transaction()
+            db.branch_fork("default", "f")  # another branch of that name, which has nothing to do with it
+    assert db.info()["total_keys"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["memory", "buffered"])
+def test_one_transaction_writes_up_to_a_gibibyte(tmp_path, durability):
+    value = bytes(60 << 20)
+    memory = durability == "memory"
+    with Strata.cache() if memory else Strata.open(tmp_path / "db", durability=durability) as db:
+        db.begin()
+        for n in range(17):
+            db.kv_put(f"k{n}", value)
+        with refused(ConstraintError, "transaction_too_large"):
+            db.kv_put("k17", value)
+        with refused(ConstraintError, "transaction_too_large"):
+            db.kv_batch_put({"small": 1, "k17": value})
+        assert db.in_transaction()
+        assert db.kv_count() == 17  # what was refused is undone alone
+        db.kv_put("k3", "small")  # in the place of a large one, which counts all the same
+        with refused(ConstraintError, "transaction_too_large"):
+            db.kv_put("k17", value)
+        db.rollback()
+        assert db.kv_list() == []
+        with refused(ConstraintError, "transaction_too_large"):
+            db.kv_batch_put({f"k{n}": value for n in range(18)})
+        assert db.kv_list() == []
+        assert db.kv_put("k", 1) == 1
 
 
 # ---- blocks ----
@@ -389,6 +457,105 @@ def test_run_does_not_repeat_other_errors(db):
         db.run(lambda handle: 1 / 0)
     assert calls == [1]
     assert db.kv_list() == []
+
+
+def test_run_once_more_after_each_conflict_of_a_range(db):
+    """The whole function again, from a new snapshot: what it read before is read anew, spaces and all."""
+    seen = []
+    with db.session() as other:
+        other.space_use("notes")
+
+        def number(handle):
+            handle.space_use("notes")
+            seen.append(handle.kv_list())
+            if len(seen) < 3:
+                other.kv_put(f"other {len(seen)}", 1)
+            handle.space_use("default")
+            handle.kv_put("count", len(seen[-1]))
+            return len(seen[-1])
+
+        assert db.run(number) == 2
+    assert seen == [[], ["other 1"], ["other 1", "other 2"]]
+    assert db.kv_history("count")[0]["value"] == 2
+    assert len(db.kv_history("count")) == 1
+
+
+def test_run_when_the_function_ends_its_transaction(db):
+    def committed(handle):
+        handle.kv_put("a", 1)
+        handle.commit()
+        return "committed"
+
+    def rolled_back(handle):
+        handle.kv_put("b", 1)
+        handle.rollback()
+        return "rolled back"
+
+    assert db.run(committed) == "committed"
+    assert db.run(rolled_back) == "rolled back"
+    assert db.kv_list() == ["a"]
+    assert not db.in_transaction()
+
+
+def test_run_again_after_a_conflict_of_its_own_commit(db):
+    """The function may commit by hand: what conflicts there is tried again as well."""
+    db.kv_put("k", 0)
+    calls = []
+    with db.session() as other:
+
+        def add(handle):
+            calls.append(handle.kv_get("k"))
+            if len(calls) == 1:
+                other.kv_put("k", 10)
+            handle.kv_put("k", calls[-1] + 1)
+            return handle.commit()
+
+        assert db.run(add) == now(db)
+    assert calls == [0, 10]
+    assert db.kv_get("k") == 11
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_run_ends_with_what_is_no_error(db, kind):
+    def stop(handle):
+        handle.kv_put("k", 1)
+        raise kind
+
+    with pytest.raises(kind):
+        db.run(stop)
+    assert not db.in_transaction()
+    assert db.kv_list() == []
+
+
+def test_run_without_writes_never_conflicts(db):
+    db.kv_put("k", 0)
+    calls = []
+    with db.session() as other:
+
+        def report(handle):
+            calls.append(handle.kv_get("k"))
+            other.kv_put("k", 1)
+            return handle.kv_get("k")
+
+        assert db.run(report, 0) == 0
+    assert calls == [0]
+
+
+def test_run_on_a_handle_that_only_reads(tmp_path):
+    with Strata.open(tmp_path / "db") as db:
+        db.kv_put("k", 1)
+    with Strata.open(tmp_path / "db", read_only=True) as db:
+        assert db.run(lambda handle: handle.kv_get("k")) == 1
+        with refused(AccessDeniedError, "read_only"):
+            db.run(lambda handle: handle.kv_put("k", 2))
+        assert not db.in_transaction()
+
+
+def test_run_does_not_nest(db):
+    with refused(StateError, "transaction_active"):
+        db.run(lambda handle: handle.run(lambda again: None))
+    assert not db.in_transaction()
+    assert db.run(lambda handle: handle.session().run(lambda own: own.kv_put("k", 1))) == 1
 
 
 def test_run_checks_its_arguments(db):
