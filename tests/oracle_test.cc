@@ -40,6 +40,8 @@ class World {
   void run(uint64_t steps) {
     if (!ok("open", driver_->open())) return;
     driver_->database().engine().set_validates(validates_);
+    // Commits go either of two ways, by their size.
+    if (random_.one_in(2)) driver_->database().engine().set_one_pass_limit(2000);
     for (uint64_t i = 0; i < steps && problem_.empty(); ++i) {
       step();
       if (problem_.empty() && i % kStepsBetweenChecks == kStepsBetweenChecks - 1) check();

@@ -411,6 +411,8 @@ bool encode_entries(PyObject* entries, PyObject* progress, EncodedEntries* encod
   if (!encoded->copy) return false;
   const auto total = static_cast<size_t>(PyDict_GET_SIZE(encoded->copy.get()));
   std::vector<size_t> ends;
+  ends.reserve(total);
+  encoded->items.reserve(total);
   Pooled<ValueWriter> writer;
   Py_ssize_t position = 0;
   PyObject* key = nullptr;

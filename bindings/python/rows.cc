@@ -3,6 +3,27 @@
 #include "convert.h"
 
 namespace strata::python {
+namespace {
+
+// The names that rows of many entries repeat, made once: they live as long as the process.
+struct RowNames {
+  PyObject* value = PyUnicode_InternFromString("value");
+  PyObject* version = PyUnicode_InternFromString("version");
+  PyObject* timestamp = PyUnicode_InternFromString("timestamp");
+  PyObject* deleted = PyUnicode_InternFromString("deleted");
+};
+const RowNames& names() {
+  static const RowNames all;
+  return all;
+}
+
+bool set_named(PyObject* dict, PyObject* name, PyObject* value) {
+  const Ref owned(value);
+  return owned && name != nullptr && PyDict_SetItem(dict, name, owned.get()) == 0;
+}
+
+}  // namespace
+
 bool set(PyObject* dict, const char* name, PyObject* value) {
   const Ref owned(value);
   return owned && PyDict_SetItemString(dict, name, owned.get()) == 0;
@@ -44,19 +65,19 @@ PyObject* list_of_versions(const RowList& rows) {
     Ref dict(PyDict_New());
     if (!dict) return nullptr;
     const bool filled =
-        set(dict.get(), "value", entry.deleted ? Py_NewRef(Py_None) : decode(rows.value(i))) &&
-        set(dict.get(), "version", number(entry.version)) &&
-        set(dict.get(), "timestamp", entry.timestamp == 0 ? Py_NewRef(Py_None) : number(entry.timestamp)) &&
-        set(dict.get(), "deleted", PyBool_FromLong(entry.deleted));
+        set_named(dict.get(), names().value, entry.deleted ? Py_NewRef(Py_None) : decode(rows.value(i))) &&
+        set_named(dict.get(), names().version, number(entry.version)) &&
+        set_named(dict.get(), names().timestamp, entry.timestamp == 0 ? Py_NewRef(Py_None) : number(entry.timestamp)) &&
+        set_named(dict.get(), names().deleted, PyBool_FromLong(entry.deleted));
     return filled ? dict.release() : nullptr;
   });
 }
 
 PyObject* versioned(const VersionedValue& found) {
   Ref dict(PyDict_New());
-  const bool filled = dict && set(dict.get(), "value", decode(found.value)) &&
-                      set(dict.get(), "version", number(found.version)) &&
-                      set(dict.get(), "timestamp", optional_number(found.timestamp));
+  const bool filled = dict && set_named(dict.get(), names().value, decode(found.value)) &&
+                      set_named(dict.get(), names().version, number(found.version)) &&
+                      set_named(dict.get(), names().timestamp, optional_number(found.timestamp));
   return filled ? dict.release() : nullptr;
 }
 

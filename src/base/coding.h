@@ -77,6 +77,12 @@ inline char* store_varint(char* to, uint64_t v) {
   *to++ = static_cast<char>(v);
   return to;
 }
+// The same in exactly `bytes` bytes, at least varint_size(v): for a number that is known only when what follows it is
+// written.
+inline void store_wide_varint(char* to, uint64_t v, size_t bytes) {
+  for (; bytes > 1; --bytes, v >>= 7) *to++ = static_cast<char>(v | 0x80);
+  *to = static_cast<char>(v);
+}
 inline void put_varint(std::string& out, uint64_t v) {
   char b[kMaxVarintBytes];
   out.append(b, static_cast<size_t>(store_varint(b, v) - b));

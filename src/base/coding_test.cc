@@ -121,5 +121,19 @@ TEST(CodingTest, StringLongerThanItsBytesConsumesNothing) {
   EXPECT_EQ(reader.remaining(), out.size());
 }
 
+TEST(CodingTest, AWideVarintReadsAsTheNarrowOne) {
+  for (const uint64_t v : {uint64_t{0}, uint64_t{1}, uint64_t{127}, uint64_t{128}, uint64_t{70'000}, UINT64_MAX}) {
+    for (size_t bytes = varint_size(v); bytes <= kMaxVarintBytes; ++bytes) {
+      char wide[kMaxVarintBytes];
+      store_wide_varint(wide, v, bytes);
+      Reader reader({wide, bytes});
+      uint64_t read = 0;
+      ASSERT_TRUE(reader.read_varint(read)) << v << " in " << bytes;
+      EXPECT_EQ(read, v);
+      EXPECT_TRUE(reader.done());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strata::base

@@ -1,12 +1,12 @@
 #include "strata/kv.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "model/key_codec.h"
 #include "primitives/cursor.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
+#include "txn/key_order.h"
 #include "txn/view.h"
 
 namespace strata {
@@ -42,6 +42,35 @@ Bounds bounds_of(std::string_view space, std::string_view prefix, const std::opt
   if (end) bounds.end = std::min(bounds.end, all.begin + std::string(*end));
   return bounds;
 }
+
+// The tree keys of a batch, in one buffer, and their order.
+class KeyBatch {
+ public:
+  template <typename KeyOf>
+  KeyBatch(std::string_view space, size_t count, const KeyOf& key_of) {
+    const TreeKey head(space, Tag::kKv);
+    const std::string_view begin = head;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; ++i) bytes += begin.size() + key_of(i).size();
+    bytes_.reserve(bytes);
+    ends_.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+      bytes_.append(begin).append(key_of(i));
+      ends_.push_back(bytes_.size());
+    }
+    order_ = txn::key_order(count, [&](size_t i) { return key_of(i); });
+  }
+  std::string_view operator[](size_t i) const {
+    const size_t start = i == 0 ? 0 : ends_[i - 1];
+    return {bytes_.data() + start, ends_[i] - start};
+  }
+  const std::vector<uint32_t>& order() const { return order_; }
+
+ private:
+  std::string bytes_;
+  std::vector<size_t> ends_;
+  std::vector<uint32_t> order_;
+};
 
 }  // namespace
 
@@ -161,18 +190,12 @@ Result<std::vector<uint64_t>> Kv::put_batch(std::span<const Item> items) {
   STRATA_ASSIGN(const txn::Context* context, call_.context());
   STRATA_TRY(txn::check_writable(*context, "kv_batch_put"));
   if (items.empty()) return std::vector<uint64_t>();
+  const KeyBatch keys(context->space, items.size(), [&](size_t i) { return items[i].key; });
   // Of a key given twice the last value counts, and both get its version.
-  std::vector<std::string> keys;
-  keys.reserve(items.size());
-  for (const Item& item : items) keys.emplace_back(TreeKey(context->space, Tag::kKv, item.key).view());
-  std::vector<uint32_t> order(items.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  if (!std::is_sorted(keys.begin(), keys.end())) {
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
-  }
   std::vector<txn::Write> writes;
+  writes.reserve(items.size());
   std::vector<uint32_t> write_of(items.size());
-  for (const uint32_t i : order) {
+  for (const uint32_t i : keys.order()) {
     if (writes.empty() || writes.back().key != keys[i]) writes.emplace_back().key = keys[i];
     writes.back().value = items[i].value;
     write_of[i] = static_cast<uint32_t>(writes.size() - 1);
@@ -205,14 +228,11 @@ Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys
   for (const std::string_view key : keys) STRATA_TRY(model::check_key(key));
   STRATA_ASSIGN(txn::Context * context, call_.context());
   STRATA_TRY(txn::check_writable(*context, "kv_delete"));
-  std::vector<std::string> tree_keys;
-  for (const std::string_view key : keys) tree_keys.emplace_back(TreeKey(context->space, Tag::kKv, key).view());
-  std::vector<uint32_t> order(keys.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return tree_keys[a] < tree_keys[b]; });
+  const KeyBatch tree_keys(context->space, keys.size(), [&](size_t i) { return keys[i]; });
   std::vector<txn::Write> writes;
+  writes.reserve(keys.size());
   std::vector<uint32_t> first;  // the item that each write answers: of a key given twice, the first
-  for (const uint32_t i : order) {
+  for (const uint32_t i : tree_keys.order()) {
     if (!writes.empty() && writes.back().key == tree_keys[i]) continue;
     txn::Write& write = writes.emplace_back();
     write.key = tree_keys[i];

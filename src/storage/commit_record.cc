@@ -75,8 +75,8 @@ void RecordBuilder::begin(RecordKind kind, uint64_t branch, LogPosition previous
   to = base::store_varint(to, branch);
   if (!message.empty()) to = store_string(to, message);
   if (!payload.empty()) to = store_string(to, payload);
-  to = base::store_varint(to, entities);
-  size_ = static_cast<size_t>(to - start);
+  count_at_ = static_cast<size_t>(to - start);
+  size_ = count_at_ + base::varint_size(entities);
 }
 
 uint32_t RecordBuilder::add_entity(const Entity& entity) {
@@ -104,8 +104,8 @@ uint32_t RecordBuilder::add_entity(const Entity& entity) {
   return offset;
 }
 
-std::string_view RecordBuilder::finish() const {
-  STRATA_CHECK(added_ == announced_);
+std::string_view RecordBuilder::finish() {
+  base::store_wide_varint(buffer_.get() + count_at_, added_, base::varint_size(announced_));
   return {buffer_.get(), size_};
 }
 

@@ -85,7 +85,7 @@ class RecordBuilder {
  public:
   explicit RecordBuilder(uint64_t database_id) : database_id_(database_id) {}
 
-  // Starts a body that will hold `entities` entities. `payload` is whatever a kind needs beside entities.
+  // Starts a body that will hold at most `entities` entities. `payload` is whatever a kind needs beside entities.
   void begin(RecordKind kind, uint64_t branch, LogPosition previous, uint64_t entities, std::string_view message = {},
              std::string_view payload = {});
   // Appends an entity and returns its offset in the body. REQUIRES: key.size() <= kMaxEntityKeyBytes, at most
@@ -93,8 +93,8 @@ class RecordBuilder {
   uint32_t add_entity(const Entity& entity);
   // The body's size if this entity were added: an upper bound, for limits checked before anything is built.
   uint64_t body_bytes_with(const Entity& entity) const { return size_ + most_bytes(entity); }
-  // The finished body; lives until the next begin. REQUIRES: as many entities as announced.
-  std::string_view finish() const;
+  // The finished body; lives until the next begin.
+  std::string_view finish();
   size_t size() const { return size_; }
 
  private:
@@ -106,6 +106,7 @@ class RecordBuilder {
   size_t capacity_ = 0;
   size_t size_ = 0;
   uint64_t announced_ = 0;
+  size_t count_at_ = 0;  // where their number is written
   uint64_t added_ = 0;
 };
 

@@ -6,7 +6,7 @@ namespace strata::tree {
 // ---- the path ----
 
 Status EditState::descend(const Root& root, std::string_view key) {
-  path_changeable = false;
+  forget_path();
   depth = 0;
   Status status;
   const Node* node = impl->cache.get(root.id, root.birth, kAnyLevel, &status);
@@ -44,6 +44,14 @@ bool EditState::on_path(const Root& root, std::string_view key) const {
   return true;
 }
 
+Result<EditState::Place> EditState::locate(const Root& root, std::string_view key) {
+  if (std::exchange(found, false) && found_root == root.id && found_key == key) return found_place;
+  if (!on_path(root, key)) STRATA_TRY(descend(root, key));
+  Place place;
+  place.at = path[depth - 1].node->find(key, &place.exact);
+  return place;
+}
+
 Node* EditState::create(uint32_t pages, uint32_t level, storage::NodeId* id) {
   char* bytes = impl->cache.create(pages, id);
   born.push_back(*id);
@@ -69,6 +77,7 @@ void EditState::replaced(storage::NodeId id, uint64_t birth, uint64_t count) {
 }
 
 void EditState::make_path_changeable() {
+  if (path_changeable) return;
   for (uint32_t step = 0; step < depth; ++step) {
     const Node* old = path[step].node;
     if (old->birth() == stamp) continue;
@@ -100,6 +109,18 @@ Edit::~Edit() {
   if (state_ != nullptr) abort();
 }
 
+Result<std::optional<std::string_view>> Edit::find(const Root& root, std::string_view key) {
+  if (root.id == 0) return std::optional<std::string_view>();
+  EditState& work = *state_;
+  STRATA_ASSERT(work.impl->epochs.inside());
+  STRATA_ASSIGN(work.found_place, work.locate(root, key));
+  work.found = true;
+  work.found_root = root.id;
+  work.found_key = key;
+  if (!work.found_place.exact) return std::optional<std::string_view>();
+  return std::optional<std::string_view>(work.path[work.depth - 1].node->row(work.found_place.at));
+}
+
 Status Edit::put(Root& root, std::string_view key, std::string_view row, uint64_t exclusive_since) {
   STRATA_CHECK(key.size() <= kMaxKeyBytes && row.size() <= kMaxRowBytes);
   EditState& work = *state_;
@@ -111,17 +132,14 @@ Status Edit::put(Root& root, std::string_view key, std::string_view row, uint64_
     Node* leaf = work.create(pages_for(least_bytes), 0, &id);
     leaf->insert_row(0, key, row);
     root = {id, work.stamp, 1};
-    work.path_changeable = false;
+    work.forget_path();
     return Status::ok();
   }
-  if (!work.on_path(root, key)) {
-    STRATA_TRY(work.descend(root, key));
-    work.make_path_changeable();
-  }
+  STRATA_ASSIGN(const auto place, work.locate(root, key));
+  work.make_path_changeable();
+  const auto [at, exact] = place;
   Node* leaf = work.path[work.depth - 1].node;
   work.new_root = {work.path[0].node->id(), work.stamp, 0};
-  bool exact = false;
-  const uint32_t at = leaf->find(key, &exact);
   if (exact) {
     if (!leaf->replace_row(at, row)) STRATA_TRY(work.insert_with_rebuild(work.depth - 1, at, key, {row, {}}, true));
   } else {
@@ -143,9 +161,8 @@ Status Edit::erase(Root& root, std::string_view key, uint64_t exclusive_since, b
   EditState& work = *state_;
   const EpochGuard hold(work.impl->epochs);
   work.exclusive_since = exclusive_since;
-  if (!work.on_path(root, key)) STRATA_TRY(work.descend(root, key));
-  bool exact = false;
-  const uint32_t at = work.path[work.depth - 1].node->find(key, &exact);
+  STRATA_ASSIGN(const auto place, work.locate(root, key));
+  const auto [at, exact] = place;
   if (!exact) return Status::ok();
   work.make_path_changeable();
   work.new_root = {work.path[0].node->id(), work.stamp, 0};
@@ -165,7 +182,7 @@ Status Edit::clear(Root& root, uint64_t exclusive_since) {
   EditState& work = *state_;
   const EpochGuard hold(work.impl->epochs);
   work.exclusive_since = exclusive_since;
-  work.path_changeable = false;
+  work.forget_path();
   Status status;
   const Node* node = work.impl->cache.get(root.id, root.birth, kAnyLevel, &status);
   if (node == nullptr) return status;
@@ -178,7 +195,7 @@ Status Edit::relocate(Root& root, uint64_t first_page) {
   if (root.id == 0) return Status::ok();
   EditState& work = *state_;
   const EpochGuard hold(work.impl->epochs);
-  work.path_changeable = false;
+  work.forget_path();
   Status status;
   const Node* node = work.impl->cache.get(root.id, root.birth, kAnyLevel, &status);
   if (node == nullptr) return status;
@@ -196,7 +213,7 @@ void put_away(std::unique_ptr<EditState> work) {
   work->retired.clear();
   work->relocated.clear();
   work->shared = 0;
-  work->path_changeable = false;
+  work->forget_path();
   if (!work->sealed) impl->editing = false;
   work->sealed = false;
   impl->spare_edit = std::move(work);
@@ -207,7 +224,7 @@ void put_away(std::unique_ptr<EditState> work) {
 void Edit::seal() {
   STRATA_CHECK(state_->impl->editing && !state_->sealed);
   state_->sealed = true;
-  state_->path_changeable = false;
+  state_->forget_path();
   state_->impl->editing = false;
 }
 

@@ -34,7 +34,7 @@ Node* EditState::rebuild(uint32_t step, uint32_t pages, std::span<const Cell> fr
     build(reinterpret_cast<char*>(made), id, stamp, level, from);
     impl->cache.drop(node->id());
     path[step].node = made;
-    path_changeable = false;
+    forget_path();
   }
   made->set_run(run);
   if (extend_run) made->extend_run(run_at);
@@ -106,7 +106,7 @@ Status EditState::split(uint32_t step, uint32_t at, std::string_view key, bool r
   }
   const bool in_left = at < left_cells;
   const Node* left_node = rebuild(step, left_pages, left, at, in_left && !replace);
-  path_changeable = false;
+  forget_path();
   return insert_into_parent(step, separator, {left_node->id(), stamp, left_node->total()}, right_ref);
 }
 

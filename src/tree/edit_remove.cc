@@ -46,7 +46,7 @@ Status EditState::fix_underflow(uint32_t step) {
 void EditState::remove_empty(uint32_t step) {
   impl->cache.drop(path[step].node->id());
   path[step - 1].node->remove(path[step - 1].index);
-  path_changeable = false;
+  forget_path();
 }
 
 Status EditState::shrink_root() {
@@ -54,7 +54,7 @@ Status EditState::shrink_root() {
   if (root->count() == 0) {
     impl->cache.drop(root->id());
     new_root = ChildRef();
-    path_changeable = false;
+    forget_path();
     return Status::ok();
   }
   const Node* node = root;
@@ -65,7 +65,7 @@ Status EditState::shrink_root() {
     if (next == nullptr) return status;
     replaced(node->id(), node->birth(), 0);
     new_root = child;
-    path_changeable = false;
+    forget_path();
     node = next;
   }
   return Status::ok();
@@ -105,7 +105,7 @@ Status EditState::merge(uint32_t step, uint32_t left_index, bool* merged) {
   rebuild(step, 1, cells, 0, false);
   parent->remove(left_index + 1);
   replaced(other.id, other.birth, 0);
-  path_changeable = false;
+  forget_path();
   *merged = true;
   return Status::ok();
 }

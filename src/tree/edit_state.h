@@ -1,7 +1,8 @@
 // The working state of an Edit: the path to the leaf in hand, what was born and what was replaced.
 //
 // The path is kept from one call to the next (the finger): a key that belongs into the same leaf of the same tree needs
-// no descent. All nodes on a path that is ready for changes were born in this edit.
+// no descent. All nodes on a path that is ready for changes were born in this edit. What find() found is kept until the
+// next call, which needs no search if it changes that very key.
 //
 // Thread safety: the editing thread's. Ownership: belongs to the Edit; the forest keeps one to use its buffers again.
 #pragma once
@@ -30,8 +31,15 @@ struct EditState {
   Status descend(const Root& root, std::string_view key);
   // Whether the changeable path of the last call ends in the leaf for `key`.
   bool on_path(const Root& root, std::string_view key) const;
+  // The path to the key's leaf, and where in it the key is or belongs.
+  struct Place {
+    uint32_t at = 0;
+    bool exact = false;
+  };
+  Result<Place> locate(const Root& root, std::string_view key);
   // Copies what was not born in this edit.
   void make_path_changeable();
+  void forget_path() { found = path_changeable = false; }
 
   // Inserts a cell at position `at` of the node path[step], or replaces the row of the cell there. The node has no room
   // for it as it is: tightens, enlarges or splits it. Updates the parents, and new_root.
@@ -65,7 +73,11 @@ struct EditState {
   std::array<Step, kMaxLevel + 2> path;
   uint32_t depth = 0;
   bool path_changeable = false;  // the finger
-  ChildRef new_root;             // set by whatever changes the root
+  bool found = false;            // find() was the last call:
+  Place found_place;
+  storage::NodeId found_root = 0;
+  std::string_view found_key;
+  ChildRef new_root;  // set by whatever changes the root
 
   std::vector<storage::NodeId> born;
   std::vector<RetiredNode> retired;

@@ -116,6 +116,9 @@ class Edit {
  public:
   ~Edit();  // aborts if neither finish nor abort was called
   Edit(Edit&&) noexcept;
+  // As Forest::get, and remembers the place: a put or erase of the same key in the same tree, called next, does not
+  // search again. REQUIRES: one ReadGuard lives from a find to the change that follows it; `key` lives as long.
+  Result<std::optional<std::string_view>> find(const Root& root, std::string_view key);
   // Inserts or replaces. `exclusive_since`: see Invariant 2, a property of the branch that owns the tree.
   // On error `root` is unchanged and the edit may only be aborted. REQUIRES: sizes within the limits.
   Status put(Root& root, std::string_view key, std::string_view row, uint64_t exclusive_since);

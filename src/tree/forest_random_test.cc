@@ -25,6 +25,18 @@ class World {
     branches.emplace_back();
   }
 
+  // Whatever it finds, the change that follows is done where it belongs.
+  void check_find(Edit& edit, const Branch& changed, const std::string& key) {
+    sought = key;
+    const auto found = edit.find(changed.root, sought);
+    ASSERT_TRUE(found.is_ok());
+    const auto row = changed.rows.find(key);
+    ASSERT_EQ(found->has_value(), row != changed.rows.end());
+    if (found->has_value()) {
+      ASSERT_EQ(**found, row->second);
+    }
+  }
+
   void commit() {
     Branch& branch = branches[random.below(branches.size())];
     Branch changed = branch;
@@ -33,8 +45,11 @@ class World {
     std::string key = random_key();
     for (uint64_t i = 0; i < n; ++i) {
       if (!random.one_in(3)) key = random_key();
-      if (random.below(100) < erase_percent) {
-        if (!changed.rows.empty() && random.one_in(2)) key = nearest(changed.rows, key);
+      const bool erases = random.below(100) < erase_percent;
+      if (erases && !changed.rows.empty() && random.one_in(2)) key = nearest(changed.rows, key);
+      const ReadGuard guard(forest());
+      if (random.one_in(2)) check_find(edit, changed, random.one_in(4) ? random_key() : key);
+      if (erases) {
         bool removed = false;
         expect_ok(edit.erase(changed.root, key, branch.exclusive_since, &removed));
         ASSERT_EQ(removed, changed.rows.erase(key) == 1);
@@ -161,6 +176,7 @@ class World {
 
   Random random;
   std::vector<Branch> branches;
+  std::string sought;  // what the last find was asked for
   std::vector<Held> held;
   std::vector<Branch> committed = std::vector<Branch>(1);
   uint64_t stamp = 0;

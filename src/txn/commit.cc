@@ -18,6 +18,13 @@ constexpr uint64_t kCommitsInReplayRun = 4096;
 // Payload of a commit record that has a message, which may be empty. ON DISK: never change.
 constexpr std::string_view kHasMessage = "m";
 
+Write marker_of(std::string_view key) {
+  Write marker;
+  marker.key = key;
+  marker.ensured = true;
+  return marker;
+}
+
 bool reads_much(const CommitRequest& request) {
   return request.reads != nullptr &&
          request.reads->keys().size() + request.reads->ranges().size() * 8 > kReadsCheckedUnderLock;
@@ -95,39 +102,15 @@ Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const 
     versions = request.decided_versions->data();
     if (writes.empty()) return CommitOutcome{branch.tip.timestamp};
   }
-  const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);
-  plan_.clear();
-  plan_.resize(writes.size() + request.ensured.size());
-  size_t effects = 0;
-  size_t at = 0;
-  for (const Write& write : writes) {
-    STRATA_TRY(plan_write(forest_, branch.tip, write, trimmed, &plan_[at]));
-    effects += plan_[at++].skipped ? 0 : 1;
-  }
-  if (effects > 0 || writes.empty()) {
-    for (const std::string_view key : request.ensured) {
-      Write marker;
-      marker.key = key;
-      marker.ensured = true;
-      STRATA_TRY(plan_write(forest_, branch.tip, marker, trimmed, &plan_[at]));
-      effects += plan_[at++].skipped ? 0 : 1;
-    }
-  }
-  plan_.resize(at);
-  CommitOutcome outcome;
-  outcome.timestamp = branch.tip.timestamp;
-  if (effects > 0) {
-    Stamp stamp;
-    stamp.commit = last_commit_ + 1;
-    stamp.timestamp = std::max(clock_.now_micros(), last_timestamp_ + 1);
-    STRATA_TRY(seal_writes(*request.branch, writes, stamp));
-    STRATA_TRY(append_commit(request, stamp));
-    outcome.timestamp = stamp.timestamp;
-  }
+  Stamp stamp;
+  stamp.commit = last_commit_ + 1;
+  stamp.timestamp = std::max(clock_.now_micros(), last_timestamp_ + 1);
+  STRATA_TRY(seal_writes(*request.branch, writes, stamp));
+  STRATA_ASSIGN(const bool committed, append_commit(request, writes, stamp));
   if (versions != nullptr) {
     for (size_t i = 0; i < writes.size(); ++i) versions[i] = plan_[i].skipped ? 0 : plan_[i].version;
   }
-  return outcome;
+  return CommitOutcome{committed ? stamp.timestamp : branch.tip.timestamp};
 }
 
 Status Engine::seal_writes(const BranchPtr& branch, std::span<const Write> writes, const Stamp& stamp) {
@@ -147,46 +130,22 @@ Status Engine::seal_writes(const BranchPtr& branch, std::span<const Write> write
   return Status::ok();
 }
 
-// Nothing of it is seen, in memory or in the log, unless it returns OK.
-Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
+// Whether there was anything to commit. Nothing of it is seen, in memory or in the log, unless that is the answer.
+Result<bool> Engine::append_commit(const CommitRequest& request, std::span<const Write> writes, Stamp stamp) {
   BranchState& branch = **request.branch;
-  Stamp stamp = given;
-  const auto effects = static_cast<uint64_t>(
-      std::count_if(plan_.begin(), plan_.end(), [](const PlannedWrite& planned) { return !planned.skipped; }));
-  const auto build = [&] {
-    record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, effects,
-                  request.message.value_or(std::string_view()), request.message ? kHasMessage : std::string_view());
-    for (PlannedWrite& planned : plan_) {
-      if (!planned.skipped) add_to_record(&planned, stamp.timestamp, log_->unit_start(), &record_);
-    }
-    return record_.finish();
-  };
-  std::string_view body = build();
-  if (body.size() > storage::kMaxRecordBodyBytes) {
-    return Status::error(Code::kTransactionTooLarge, "the commit holds more than 1 GiB of writes",
-                         "commit in smaller parts");
-  }
-  const storage::LogPosition unit = log_->unit_start();
-  Status prepared = log_->prepare(body.size());
-  // A new unit wants more before-images, which may not fit again; the next unit is far away then.
-  if (prepared && log_->unit_start() != unit) {
-    body = build();
-    prepared = log_->prepare(body.size());
-  }
-  if (!prepared) {
-    fail_locked(prepared);
-    return prepared;
-  }
-  stamp.position = log_->end();
-
+  plan_.resize(writes.size() + request.ensured.size());
+  uint64_t most_bytes = request.message.value_or(std::string_view()).size();
+  for (const Write& write : writes) most_bytes += most_entity_bytes(write);
+  for (const std::string_view key : request.ensured) most_bytes += most_entity_bytes(marker_of(key));
   Head head = branch.tip;
   tree::Edit edit = forest_.edit(stamp.commit);
-  for (const PlannedWrite& planned : plan_) {
-    if (planned.skipped) continue;
-    const storage::LogPosition at = storage::entity_position(stamp.position, planned.entity_offset);
-    STRATA_TRY(apply_write(planned, stamp.timestamp, at, branch.exclusive_since, &head, &edit));
-  }
-  const auto position = log_->append(stamp.commit, stamp.timestamp, body);
+  // Where the record will lie has to be known before the first row is made. A small commit makes sure of room for the
+  // most that it can take, and finds each key once; a large one is looked up first.
+  const bool in_one_pass = most_bytes <= one_pass_limit_;
+  Result<bool> any = in_one_pass ? build_and_apply(request, writes, most_bytes, &stamp, &head, &edit)
+                                 : build_then_apply(request, writes, &stamp, &head, &edit);
+  if (!any || !*any) return any;
+  const auto position = log_->append(stamp.commit, stamp.timestamp, record_.finish());
   if (!position) {
     edit.abort();
     fail_locked(position.status());
@@ -200,7 +159,79 @@ Status Engine::append_commit(const CommitRequest& request, const Stamp& given) {
   head.last_record = stamp.position;
   ++head.commits;
   publish(*request.branch, head, stamp, std::move(edit));
-  return Status::ok();
+  return true;
+}
+
+void Engine::begin_record(const CommitRequest& request, size_t most_entities) {
+  const BranchState& branch = **request.branch;
+  record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, most_entities,
+                request.message.value_or(std::string_view()), request.message ? kHasMessage : std::string_view());
+}
+
+Status Engine::prepare_log(size_t body_bytes) {
+  Status prepared = log_->prepare(body_bytes);
+  if (!prepared) fail_locked(prepared);
+  return prepared;
+}
+
+Result<bool> Engine::build_and_apply(const CommitRequest& request, std::span<const Write> writes, uint64_t most_bytes,
+                                     Stamp* stamp, Head* head, tree::Edit* edit) {
+  const BranchState& branch = **request.branch;
+  const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);
+  begin_record(request, plan_.size());
+  STRATA_TRY(prepare_log(record_.size() + most_bytes));
+  stamp->position = log_->end();
+  const storage::LogPosition unit = log_->unit_start();
+  bool any = false;
+  const auto make = [&](const Write& write, PlannedWrite* planned) -> Status {
+    STRATA_TRY(plan_write(forest_, *head, write, trimmed, edit, planned));
+    if (planned->skipped) return Status::ok();
+    any = true;
+    add_to_record(planned, stamp->timestamp, unit, &record_);
+    const storage::LogPosition at = storage::entity_position(stamp->position, planned->entity_offset);
+    return apply_write(*planned, stamp->timestamp, at, branch.exclusive_since, head, edit);
+  };
+  size_t at = 0;
+  for (const Write& write : writes) STRATA_TRY(make(write, &plan_[at++]));
+  if (!any && !writes.empty()) return false;
+  for (const std::string_view key : request.ensured) STRATA_TRY(make(marker_of(key), &plan_[at++]));
+  return any;
+}
+
+Result<bool> Engine::build_then_apply(const CommitRequest& request, std::span<const Write> writes, Stamp* stamp,
+                                      Head* head, tree::Edit* edit) {
+  const BranchState& branch = **request.branch;
+  const uint64_t trimmed = branch.trimmed_before.load(std::memory_order_relaxed);
+  size_t at = 0;
+  for (const Write& write : writes) STRATA_TRY(plan_write(forest_, *head, write, trimmed, edit, &plan_[at++]));
+  const auto has_effect = [](const PlannedWrite& planned) { return !planned.skipped; };
+  if (std::none_of(plan_.begin(), plan_.begin() + static_cast<std::ptrdiff_t>(at), has_effect)) return false;
+  for (const std::string_view key : request.ensured) {
+    STRATA_TRY(plan_write(forest_, *head, marker_of(key), trimmed, edit, &plan_[at++]));
+  }
+  const auto build = [&] {
+    begin_record(request, plan_.size());
+    for (PlannedWrite& planned : plan_) {
+      if (!planned.skipped) add_to_record(&planned, stamp->timestamp, log_->unit_start(), &record_);
+    }
+    return record_.finish().size();
+  };
+  const storage::LogPosition unit = log_->unit_start();
+  const size_t bytes = build();
+  if (bytes > storage::kMaxRecordBodyBytes) {
+    return Status::error(Code::kTransactionTooLarge, "the commit holds more than 1 GiB of writes",
+                         "commit in smaller parts");
+  }
+  STRATA_TRY(prepare_log(bytes));
+  // A new unit wants more before-images, which may not fit again; the next unit is far away then.
+  if (log_->unit_start() != unit) STRATA_TRY(prepare_log(build()));
+  stamp->position = log_->end();
+  for (const PlannedWrite& planned : plan_) {
+    if (planned.skipped) continue;
+    const storage::LogPosition position = storage::entity_position(stamp->position, planned.entity_offset);
+    STRATA_TRY(apply_write(planned, stamp->timestamp, position, branch.exclusive_since, head, edit));
+  }
+  return true;
 }
 
 // ---- replay ----
@@ -234,7 +265,7 @@ Status Engine::replay_commit(const storage::LogRecord& record, const storage::Re
     write.value = entity.value();
     write.tombstone = entity.tombstone();
     PlannedWrite planned;
-    STRATA_TRY(plan_write(forest_, head, write, 0, &planned));
+    STRATA_TRY(plan_write(forest_, head, write, 0, &*replay_run_, &planned));
     if (planned.skipped) {
       return Status::error(Code::kCorruption, "a record of the log erases a key that is not there");
     }

@@ -105,6 +105,8 @@ class Engine {
 
   // Tests alone: commits without the conflict check, to show that it is missed.
   void set_validates(bool validates) { validates_ = validates; }
+  // Tests alone: how large a commit may be to be worked out in one pass.
+  void set_one_pass_limit(uint64_t bytes) { one_pass_limit_ = bytes; }
 
   // ---- commits ----
   Result<CommitOutcome> commit(const CommitRequest& request);
@@ -173,7 +175,13 @@ class Engine {
   Result<CommitOutcome> validate_and_commit(const CommitRequest& request, storage::LogPosition* end);
   Result<CommitOutcome> commit_locked(const CommitRequest& request, const Head& validated);
   Status seal_writes(const BranchPtr& branch, std::span<const Write> writes, const Stamp& stamp);
-  Status append_commit(const CommitRequest& request, const Stamp& stamp);
+  Result<bool> append_commit(const CommitRequest& request, std::span<const Write> writes, Stamp stamp);
+  void begin_record(const CommitRequest& request, size_t most_entities);
+  Status prepare_log(size_t body_bytes);
+  Result<bool> build_and_apply(const CommitRequest& request, std::span<const Write> writes, uint64_t most_bytes,
+                               Stamp* stamp, Head* head, tree::Edit* edit);
+  Result<bool> build_then_apply(const CommitRequest& request, std::span<const Write> writes, Stamp* stamp, Head* head,
+                                tree::Edit* edit);
   void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit);
   void publish_durable();
   Status wait_durable(storage::LogPosition end);
@@ -185,6 +193,7 @@ class Engine {
   storage::CommitLog* log_ = nullptr;
   uint64_t dirty_limit_ = UINT64_MAX;
   bool validates_ = true;
+  uint64_t one_pass_limit_ = uint64_t{4} << 20;
   std::function<Status()> make_room_;
 
   base::Mutex commit_mutex_;

@@ -4,13 +4,19 @@
 
 namespace strata::txn {
 
+uint64_t most_entity_bytes(const Write& write) {
+  // Lengths, flags, numbers and positions of an entity and of its before-image, with room to spare.
+  constexpr uint64_t kFixedBytes = 128 + 8 * kMaxAnchors;
+  return kFixedBytes + write.key.size() + write.value.size() + kMaxInlineValueBytes;
+}
+
 Status plan_write(const tree::Forest& forest, const Head& tip, const Write& write, uint64_t trimmed_before,
-                  PlannedWrite* planned) {
+                  tree::Edit* edit, PlannedWrite* planned) {
   *planned = PlannedWrite();
   planned->key = write.key;
   planned->value = write.value;
   planned->tombstone = write.tombstone;
-  STRATA_ASSIGN(auto bytes, forest.get(tip.present, write.key));
+  STRATA_ASSIGN(auto bytes, edit->find(tip.present, write.key));
   planned->had_present = bytes.has_value();
   if (!bytes && tip.deleted.id != 0) {
     STRATA_ASSIGN(bytes, forest.get(tip.deleted, write.key));
@@ -67,13 +73,15 @@ Status apply_write(const PlannedWrite& planned, uint64_t timestamp, storage::Log
   char row[kMaxRowBytes];
   const size_t size = encode_row(change, planned.counts_on ? &planned.old : nullptr, row);
   const std::string_view bytes(row, size);
+  // The present tree first: there the edit still stands at the key.
   bool removed = false;
   if (planned.tombstone) {
     STRATA_TRY(edit->erase(head->present, planned.key, exclusive_since, &removed));
     return edit->put(head->deleted, planned.key, bytes, exclusive_since);
   }
-  if (planned.had_deleted) STRATA_TRY(edit->erase(head->deleted, planned.key, exclusive_since, &removed));
-  return edit->put(head->present, planned.key, bytes, exclusive_since);
+  STRATA_TRY(edit->put(head->present, planned.key, bytes, exclusive_since));
+  if (!planned.had_deleted) return Status::ok();
+  return edit->erase(head->deleted, planned.key, exclusive_since, &removed);
 }
 
 }  // namespace strata::txn

@@ -32,9 +32,13 @@ struct PlannedWrite {
   uint32_t entity_offset = 0;  // in the record's body
 };
 
-// Looks up what the write meets at `tip`. `trimmed_before`: tombstones at or before it no longer count.
+// The most that the write's entity can take in a record's body.
+uint64_t most_entity_bytes(const Write& write);
+
+// Looks up what the write meets at `tip`, and leaves `edit` at that place of the present tree. `trimmed_before`:
+// tombstones at or before it no longer count.
 Status plan_write(const tree::Forest& forest, const Head& tip, const Write& write, uint64_t trimmed_before,
-                  PlannedWrite* planned);
+                  tree::Edit* edit, PlannedWrite* planned);
 
 // Adds the write's entity to the record. `unit_start`: where the current retention unit begins; the first record of a
 // key in a unit carries the version that it replaces.

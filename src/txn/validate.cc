@@ -9,8 +9,9 @@ namespace {
 std::string shown(std::string_view key) {
   const size_t nul = key.find('\0');
   if (nul == std::string_view::npos || nul + 2 > key.size()) return std::string(key);
-  std::string text = "'" + std::string(key.substr(nul + 2, 80)) + "'";
-  return text + " in space '" + std::string(key.substr(0, nul)) + "'";
+  std::string text = "'";
+  text.append(key.substr(nul + 2, 80)).append("' in space '").append(key.substr(0, nul)).append("'");
+  return text;
 }
 
 Status conflict(std::string_view key) {

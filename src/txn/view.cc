@@ -30,7 +30,7 @@ Status View::open(AsOf as_of) {
   return Status::ok();
 }
 
-Result<VersionedValue> View::own_write(const Write& write) const {
+VersionedValue View::own_write(const Write& write) const {
   VersionedValue value;
   value.value = write.value;
   value.version = write.version;
@@ -72,8 +72,7 @@ Result<std::optional<VersionedValue>> View::get(std::string_view key, bool want_
   if (writes_ != nullptr) {
     if (const Write* write = writes_->find(key)) {
       if (write->tombstone) return std::optional<VersionedValue>();
-      STRATA_ASSIGN(auto value, own_write(*write));
-      return std::optional<VersionedValue>(value);
+      return std::optional<VersionedValue>(own_write(*write));
     }
   }
   Result<std::optional<std::string_view>> row =
@@ -121,60 +120,86 @@ struct View::Merge {
   size_t own_end = 0;
 };
 
+// The present tree alone, as most scans want it: nothing to merge, and of keys alone no row to look at.
+Status View::scan_present(const ScanRange& range, const Visitor& visit, Scanned* scanned) {
+  tree::Cursor cursor(context_.engine->forest(), head_.present);
+  uint64_t left = range.limit.value_or(UINT64_MAX);
+  STRATA_TRY(range.reverse ? cursor.seek_before(range.end) : cursor.seek(range.begin));
+  VersionedValue value;
+  while (cursor.valid()) {
+    const std::string_view key = cursor.key();
+    if (range.reverse ? key < range.begin : key >= range.end) break;
+    if (left == 0) {
+      scanned->more = true;
+      break;
+    }
+    if (range.want_values) {
+      STRATA_ASSIGN(const auto found, resolve(cursor.row(), true));
+      if (!found) return Status::error(Code::kCorruption, "a deleted row among those of the present");
+      value = *found;
+    }
+    visit(key, value);
+    if (range.limit && --left == 0 && tracked()) scanned->last.assign(key);
+    STRATA_TRY(range.reverse ? cursor.prev() : cursor.next());
+  }
+  return Status::ok();
+}
+
+Status View::scan_merged(const ScanRange& range, const Visitor& visit, Scanned* scanned) {
+  uint64_t left = range.limit.value_or(UINT64_MAX);
+  Merge merge(*this, range);
+  STRATA_TRY(merge.start());
+  while (true) {
+    const bool in_present = merge.inside(merge.present);
+    const bool in_deleted = past_ && merge.inside(merge.deleted);
+    const bool in_own = merge.own_begin < merge.own_end;
+    if (!in_present && !in_deleted && !in_own) return Status::ok();
+    const Write* write = in_own ? &merge.own[range.reverse ? merge.own_end - 1 : merge.own_begin] : nullptr;
+    tree::Cursor* cursor = in_present ? &merge.present : nullptr;
+    if (in_deleted && (cursor == nullptr || merge.before(merge.deleted.key(), cursor->key()))) cursor = &merge.deleted;
+    const bool take_own = write != nullptr && (cursor == nullptr || !merge.before(cursor->key(), write->key));
+    const bool same = take_own && cursor != nullptr && cursor->key() == write->key;
+
+    std::optional<VersionedValue> value;
+    std::string_view key;
+    if (take_own) {
+      key = write->key;
+      if (!write->tombstone) value = own_write(*write);
+    } else {
+      key = cursor->key();
+      STRATA_ASSIGN(value, resolve(cursor->row(), range.want_values));
+    }
+    if (value) {
+      if (left == 0) {
+        scanned->more = true;
+        return Status::ok();
+      }
+      visit(key, *value);
+      if (range.limit && --left == 0) scanned->last.assign(key);
+    }
+    if (take_own) (void)(range.reverse ? --merge.own_end : ++merge.own_begin);
+    if (!take_own || same) STRATA_TRY(merge.step(*cursor));
+  }
+}
+
 Result<bool> View::scan(const ScanRange& range, const Visitor& visit) {
   STRATA_ASSERT(!range.end.empty());
-  bool more = false;
-  uint64_t left = range.limit.value_or(UINT64_MAX);
-  std::string last;  // the last key handed out: where a limit cuts what counts as read
-  Merge merge(*this, range);
-  if (left > 0 && range.begin < range.end) {
-    STRATA_TRY(merge.start());
-    while (true) {
-      const bool in_present = merge.inside(merge.present);
-      const bool in_deleted = past_ && merge.inside(merge.deleted);
-      const bool in_own = merge.own_begin < merge.own_end;
-      if (!in_present && !in_deleted && !in_own) break;
-      const Write* write = in_own ? &merge.own[range.reverse ? merge.own_end - 1 : merge.own_begin] : nullptr;
-      tree::Cursor* cursor = in_present ? &merge.present : nullptr;
-      if (in_deleted && (cursor == nullptr || merge.before(merge.deleted.key(), cursor->key())))
-        cursor = &merge.deleted;
-      const bool take_own = write != nullptr && (cursor == nullptr || !merge.before(cursor->key(), write->key));
-      const bool same = take_own && cursor != nullptr && cursor->key() == write->key;
-
-      std::optional<VersionedValue> value;
-      std::string_view key;
-      if (take_own) {
-        key = write->key;
-        if (!write->tombstone) {
-          STRATA_ASSIGN(value, own_write(*write));
-        }
-      } else {
-        key = cursor->key();
-        STRATA_ASSIGN(value, resolve(cursor->row(), range.want_values));
-      }
-      if (value) {
-        if (left == 0) {
-          more = true;
-          break;
-        }
-        visit(key, *value);
-        if (range.limit && --left == 0) last.assign(key);
-      }
-      if (take_own) (void)(range.reverse ? --merge.own_end : ++merge.own_begin);
-      if (!take_own || same) STRATA_TRY(merge.step(*cursor));
-    }
+  Scanned scanned;
+  if (range.limit != uint64_t{0} && range.begin < range.end) {
+    const bool alone = !past_ && (writes_ == nullptr || writes_->empty());
+    STRATA_TRY(alone ? scan_present(range, visit, &scanned) : scan_merged(range, visit, &scanned));
   }
   if (tracked() && range.limit != uint64_t{0}) {
-    if (!more) {
+    if (!scanned.more) {
       transaction_->note_range(range.begin, range.end);
     } else if (range.reverse) {
-      transaction_->note_range(last, range.end);
+      transaction_->note_range(scanned.last, range.end);
     } else {
-      last.push_back('\0');
-      transaction_->note_range(range.begin, last);
+      scanned.last.push_back('\0');
+      transaction_->note_range(range.begin, scanned.last);
     }
   }
-  return more;
+  return scanned.more;
 }
 
 Result<uint64_t> View::count(std::string_view begin, std::string_view end) {
@@ -210,8 +235,7 @@ Result<bool> View::history(std::string_view key, const History::Visitor& visit) 
   if (writes_ != nullptr) {
     const Write* write = writes_->find(key);
     if (write != nullptr && write->version != 0) {
-      STRATA_ASSIGN(const auto value, own_write(*write));
-      if (!noting(value)) return true;
+      if (!noting(own_write(*write))) return true;
     }
   }
   STRATA_ASSIGN(const auto bytes, find_row(key));

@@ -23,7 +23,7 @@ struct ScanRange {
   std::string_view end;    // excluded; REQUIRES: not empty
   std::optional<uint64_t> limit;
   bool reverse = false;
-  bool want_values = true;
+  bool want_values = true;  // false: keys alone; what is handed out beside them means nothing
 };
 
 class View {
@@ -48,7 +48,14 @@ class View {
 
  private:
   struct Merge;
-  Result<VersionedValue> own_write(const Write& write) const;
+  // What a scan leaves behind: whether keys follow behind the limit, and where the limit cut it.
+  struct Scanned {
+    bool more = false;
+    std::string last;
+  };
+  Status scan_present(const ScanRange& range, const Visitor& visit, Scanned* scanned);
+  Status scan_merged(const ScanRange& range, const Visitor& visit, Scanned* scanned);
+  VersionedValue own_write(const Write& write) const;
   Result<std::optional<VersionedValue>> resolve(std::string_view row_bytes, bool want_value);
   Result<std::optional<std::string_view>> find_row(std::string_view key) const;
   bool tracked() const { return transaction_ != nullptr && !past_; }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "txn/key_order.h"
 
 namespace strata::txn {
 namespace {
@@ -93,9 +94,19 @@ void WriteSet::put(const Write& write) {
 
 std::span<const Write> WriteSet::ordered() const {
   if (sorted_ < writes_.size()) {
-    const auto middle = writes_.begin() + static_cast<std::ptrdiff_t>(sorted_);
-    std::sort(middle, writes_.end(), key_less);
-    std::inplace_merge(writes_.begin(), middle, writes_.end(), key_less);
+    // Those that came since the last time are ordered, then merged with the others.
+    const size_t old = sorted_;
+    const std::vector<uint32_t> order = key_order(writes_.size() - old, [&](size_t i) { return writes_[old + i].key; });
+    std::vector<Write> merged;
+    merged.reserve(writes_.capacity());
+    size_t next = 0;
+    for (const uint32_t i : order) {
+      const Write& added = writes_[old + i];
+      while (next < old && key_less(writes_[next], added)) merged.push_back(writes_[next++]);
+      merged.push_back(added);
+    }
+    while (next < old) merged.push_back(writes_[next++]);
+    writes_.swap(merged);
     sorted_ = writes_.size();
     slots_stale_ = true;
   }
