@@ -200,4 +200,9 @@ bool progress_argument(PyObject* given, PyObject** callable) {
   return true;
 }
 
+bool report(PyObject* progress, size_t done, size_t total) {
+  return progress == nullptr || static_cast<bool>(Ref(PyObject_CallFunction(
+                                    progress, "nn", static_cast<Py_ssize_t>(done), static_cast<Py_ssize_t>(total))));
+}
+
 }  // namespace strata::python

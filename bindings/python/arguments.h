@@ -60,5 +60,7 @@ bool flag_argument(PyObject* given, bool* flag);
 bool keys_argument(PyObject* given, Ref* list, std::vector<std::string_view>* keys);
 // A callable `progress(done, total)`: *callable is it, borrowed, or null for None, True and False.
 bool progress_argument(PyObject* given, PyObject** callable);
+// Calls progress(done, total), unless it is null.
+bool report(PyObject* progress, size_t done, size_t total);
 
 }  // namespace strata::python

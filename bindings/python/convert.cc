@@ -332,6 +332,16 @@ PyObject* raise_surrogate(std::string_view what, std::string_view path, PyObject
   return raise(Code::kInvalidUnicode, std::move(message), "encode it as bytes");
 }
 
+bool encode_for(std::string_view key, const char* what, PyObject* value, ValueWriter& out) {
+  if (encode(value, out)) return true;
+  const Status allowed = check_key(key, what);
+  if (!allowed.is_ok()) {
+    PyErr_Clear();
+    raise(allowed);
+  }
+  return false;
+}
+
 bool encode(PyObject* value, ValueWriter& out) {
   for (const bool careful : {false, true}) {
     out.clear();

@@ -91,15 +91,6 @@ class NameCache {
 
 NameCache names;
 
-PyObject* new_dict(uint32_t count) {
-#if PY_VERSION_HEX < 0x030D0000
-  // Saves the growing; the table is of the size that Python itself would reach.
-  if (count > 5) return _PyDict_NewPresized(count);
-#endif
-  (void)count;
-  return PyDict_New();
-}
-
 PyObject* decode_at(const char*& at, const char* end, int depth);
 
 PyObject* decode_array(const ValueToken& token, int depth) {
@@ -158,6 +149,20 @@ PyObject* decode_at(const char*& at, const char* end, int depth) {
 }
 
 }  // namespace
+
+PyObject* new_dict(uint32_t count) {
+#if PY_VERSION_HEX < 0x030D0000
+  // Saves the growing; the table is of the size that Python itself would reach.
+  if (count > 5) return _PyDict_NewPresized(count);
+#endif
+  (void)count;
+  return PyDict_New();
+}
+
+PyObject* decode_name(std::string_view utf8) {
+  PyObject* text = names.get(utf8);
+  return text != nullptr ? text : raise_damaged();
+}
 
 PyObject* decode(std::string_view value) {
   const char* at = value.data();

@@ -233,23 +233,12 @@ constexpr Signature kBatchDelete{"kv_batch_delete", 1, 1, {"keys"}};
 // How many entries of a batch are converted between two calls of `progress`.
 constexpr size_t kProgressStride = 4096;
 
-// Encodes what belongs under `key`; a key that is refused is the error that is reported first.
-bool encode_for(std::string_view key, PyObject* value, ValueWriter& out) {
-  if (encode(value, out)) return true;
-  const Status allowed = check_key(key);
-  if (!allowed.is_ok()) {
-    PyErr_Clear();
-    raise(allowed);
-  }
-  return false;
-}
-
 PyObject* kv_put(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::string_view key;
   if (!given.parse(kPut, arguments, count, names) || !text_argument(given[0], "key", &key)) return nullptr;
   Pooled<ValueWriter> writer;
-  if (!encode_for(key, given[1], *writer)) return nullptr;
+  if (!encode_for(key, "key", given[1], *writer)) return nullptr;
   const auto version = run(handle, [&](Call& call) { return Kv(call).put(key, writer->result()); });
   return version.is_ok() ? number(*version) : raise(version.status());
 }
@@ -393,11 +382,6 @@ PyObject* kv_scan(Handle* handle, PyObject* const* arguments, Py_ssize_t count, 
   return status.is_ok() ? list_of_pairs(rows) : raise(status);
 }
 
-bool report(PyObject* progress, size_t done, size_t total) {
-  return progress == nullptr || static_cast<bool>(Ref(PyObject_CallFunction(
-                                    progress, "nn", static_cast<Py_ssize_t>(done), static_cast<Py_ssize_t>(total))));
-}
-
 // The entries of a batch, encoded; the keys belong to `copy`.
 struct EncodedEntries {
   Ref copy;
@@ -419,7 +403,7 @@ bool encode_entries(PyObject* entries, PyObject* progress, EncodedEntries* encod
   PyObject* value = nullptr;
   while (PyDict_Next(encoded->copy.get(), &position, &key, &value)) {
     Kv::Item item;
-    if (!text_argument(key, "key", &item.key) || !encode_for(item.key, value, *writer)) return false;
+    if (!text_argument(key, "key", &item.key) || !encode_for(item.key, "key", value, *writer)) return false;
     encoded->items.push_back(item);
     encoded->values.append(writer->result());
     ends.push_back(encoded->values.size());

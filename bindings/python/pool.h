@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 
+#include "strata/event.h"
 #include "strata/session.h"
 #include "strata/value.h"
 
@@ -22,6 +23,10 @@ inline bool recycle(ValueWriter& writer) {
 inline bool recycle(std::string& buffer) {
   buffer.clear();
   return buffer.capacity() <= kKeptBufferBytes;
+}
+inline bool recycle(EventList& events) {
+  events.clear();
+  return events.capacity() <= kKeptBufferBytes;
 }
 
 template <typename T>

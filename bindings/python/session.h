@@ -86,6 +86,16 @@ auto run(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operatio
   return in_call(handle, std::forward<Operation>(operation));
 }
 
+// As run, at once without the GIL: for what reads much.
+template <typename Operation>
+auto run_long(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operation, Call&> {
+  const CallingTask task(handle);
+  GilReleased released;
+  Call call(*handle->session, Call::kWait);
+  if (!call.entered().is_ok()) return call.entered();
+  return operation(call);
+}
+
 // Makes `operation()` without the GIL: for what always may take long.
 template <typename Operation>
 auto run_released(Operation&& operation) -> std::invoke_result_t<Operation> {
@@ -138,6 +148,8 @@ PyMethodDef define_class_method(const char* name, const char* documentation) {
 // The methods of each family; they live as long as the process.
 std::span<const PyMethodDef> handle_methods();
 std::span<const PyMethodDef> kv_methods();
+std::span<const PyMethodDef> state_methods();
+std::span<const PyMethodDef> event_methods();
 std::span<const PyMethodDef> branch_methods();
 std::span<const PyMethodDef> space_methods();
 std::span<const PyMethodDef> transaction_methods();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, NoReturn, TypeVar
@@ -118,6 +118,19 @@ class Strata(_native.Session):
         [1, 1]
         """
         return super().kv_batch_put(entries, progress=resolve(progress, "writing"))  # type: ignore[arg-type]
+
+    def event_batch_append(
+        self, entries: Iterable[tuple[str, dict[str, Any]]], *, progress: Progress = None
+    ) -> list[int]:
+        """Appends all of `entries`, an iterable of `(event_type, payload)`, in one commit and returns their sequences.
+
+        All or nothing. `progress(done, total)` is called before it takes effect; an exception in it ends the call and
+        nothing is appended. `True` draws a bar on a terminal. Errors as for `event_append`.
+
+        >>> db.event_batch_append([("step", {"n": 1}), ("step", {"n": 2})])
+        [0, 1]
+        """
+        return super().event_batch_append(entries, progress=resolve(progress, "appending"))  # type: ignore[arg-type]
 
     def compact(self, *, keep_history: timedelta | None = None, progress: Progress = None) -> CompactReport:
         """Gives space back, and forgets the versions replaced longer ago than `keep_history`.

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 
 class Versioned(TypedDict):
-    """`kv_get_versioned`. `timestamp` is None for a write of the open transaction, which has no time yet."""
+    """`kv_get_versioned`, `state_get_versioned`. `timestamp` is None for a write of the open transaction."""
 
     value: Any
     version: int
@@ -14,7 +14,7 @@ class Versioned(TypedDict):
 
 
 class HistoryEntry(Versioned):
-    """One item of `kv_history`. A deletion has `value` None and `deleted` True."""
+    """One item of `kv_history` and `state_history`. A deletion has `value` None and `deleted` True."""
 
     deleted: bool
 
@@ -24,6 +24,28 @@ class Page(TypedDict):
 
     keys: list[str]
     cursor: str | None
+
+
+class Event(TypedDict):
+    """`event_get`, and one item of `event_list`. `version` is the sequence.
+
+    `timestamp` and `hash` (64 hexadecimal digits) are None for what the open transaction appended.
+    """
+
+    sequence: int
+    event_type: str
+    value: dict[str, Any]
+    timestamp: int | None
+    version: int
+    hash: str | None
+
+
+class EventVerdict(TypedDict):
+    """`event_verify`. `first_bad` is the first sequence that does not fit, None exactly if `valid`."""
+
+    valid: bool
+    length: int
+    first_bad: int | None
 
 
 class BranchInfo(TypedDict):

@@ -62,6 +62,9 @@ class TreeKey {
     append_sequence(sequence);
   }
 
+  // REQUIRES: the key ends with a sequence.
+  void set_sequence(uint64_t sequence) { base::store_be64(bytes_ + size_ - 8, sequence); }
+
   // As long as this object.
   std::string_view view() const { return std::string_view(bytes_, size_); }
   operator std::string_view() const { return view(); }  // NOLINT: implicit on purpose

@@ -45,6 +45,12 @@ class View {
   Result<bool> history(std::string_view key, const History::Visitor& visit);
 
   const Head& head() const { return head_; }
+  // Whether it reads a moment before the head, at which a row of the head need not be what was there.
+  bool past() const { return past_; }
+  // Whether what is read counts for the open transaction's validation.
+  bool tracked() const { return transaction_ != nullptr && !past_; }
+  // The writes that lie on top of the head; null: none do.
+  const WriteSet* own_writes() const { return writes_; }
 
  private:
   struct Merge;
@@ -58,7 +64,6 @@ class View {
   VersionedValue own_write(const Write& write) const;
   Result<std::optional<VersionedValue>> resolve(std::string_view row_bytes, bool want_value);
   Result<std::optional<std::string_view>> find_row(std::string_view key) const;
-  bool tracked() const { return transaction_ != nullptr && !past_; }
 
   const Context& context_;
   tree::ReadGuard guard_;

@@ -37,7 +37,7 @@ def conflict(session):
 
 
 def contents(db, *, history=False):
-    """All that a database shows: branches, their spaces, keys, values, versions; with their history if asked for."""
+    """All that a database shows: branches, their spaces, keys, cells, events; with history if asked for."""
     seen = {}
     with db.session() as s:
         for branch in s.branch_list():
@@ -45,7 +45,10 @@ def contents(db, *, history=False):
             for space in s.space_list():
                 s.space_use(space)
                 read = s.kv_history if history else s.kv_get_versioned
+                read_cell = s.state_history if history else s.state_get_versioned
                 seen[branch, space] = [(key, repr(read(key))) for key in s.kv_list()]
+                seen[branch, space] += [(cell, repr(read_cell(cell))) for cell in s.state_list()]
+                seen[branch, space] += map(repr, s.event_list(None))
     return seen
 
 

@@ -72,6 +72,29 @@ METHODS = {
     "kv_batch_put": {"entries": {"a": 1}, "progress": None},
     "kv_batch_get": {"keys": ["k"], "as_of": None},
     "kv_batch_delete": {"keys": ["k"]},
+    "state_set": {"cell": "k", "value": 1},
+    "state_get": {"cell": "k", "default": 1, "as_of": None},
+    "state_get_versioned": {"cell": "k", "as_of": None},
+    "state_init": {"cell": "new", "value": 1},
+    "state_cas": {"cell": "k", "value": 1, "expected": 1, "expected_version": None},
+    "state_delete": {"cell": "k"},
+    "state_list": {"prefix": None, "as_of": None},
+    "state_history": {"cell": "k", "as_of": None},
+    "event_append": {"event_type": "t", "payload": {"a": 1}},
+    "event_batch_append": {"entries": [("t", {"a": 1})], "progress": None},
+    "event_get": {"sequence": 0, "as_of": None},
+    "event_list": {
+        "event_type": "t",
+        "limit": 1,
+        "after": None,
+        "reverse": False,
+        "since": None,
+        "until": None,
+        "as_of": None,
+    },
+    "event_len": {"as_of": None},
+    "event_types": {"as_of": None},
+    "event_verify": {"as_of": None},
     "branch_create": {"name": "new"},
     "branch_get": {"name": "b"},
     "branch_list": {},
@@ -113,6 +136,8 @@ FACTORIES = {
 def fill(db):
     db.kv_batch_put({"k": 1, "l": [1, {"a": None}]})
     db.kv_put("k", 2)
+    db.state_set("k", 1)
+    db.event_batch_append([("t", {"a": 1}), ("u", {}), ("t", {"b": [1]})])
     db.space_use("s")
     db.kv_put("k", "s")
     db.space_use("default")
@@ -142,7 +167,7 @@ def typed(call, *args, **kwargs):
 
 def test_the_table_names_every_method():
     public = {name for name in dir(Strata) if not name.startswith("_") and callable(getattr(Strata, name))}
-    later = {name for name in public if name.split("_")[0] in ("state", "event", "json", "vector", "search", "backup")}
+    later = {name for name in public if name.split("_")[0] in ("json", "vector", "search", "backup")}
     later |= {
         "branch_diff",
         "branch_merge",
@@ -193,7 +218,23 @@ def test_too_many_too_few_and_unknown_arguments(db, method):
     with pytest.raises(TypeError):
         call(**good, **{"\ud800": 1})
     for required in [
-        name for name in good if name in ("key", "value", "name", "source", "dest", "entries", "keys", "fn")
+        name
+        for name in good
+        if name
+        in (
+            "key",
+            "value",
+            "name",
+            "source",
+            "dest",
+            "entries",
+            "keys",
+            "fn",
+            "cell",
+            "event_type",
+            "payload",
+            "sequence",
+        )
     ]:
         with pytest.raises(TypeError):
             call(**{name: value for name, value in good.items() if name != required})

@@ -1,0 +1,64 @@
+#include "branch/event_chain.h"
+
+#include <cstring>
+#include <string>
+
+#include "base/check.h"
+#include "base/coding.h"
+#include "model/event_codec.h"
+#include "model/key_codec.h"
+#include "txn/view.h"
+
+namespace strata::branch {
+namespace {
+
+// What a new event takes over from the one before it.
+struct Predecessor {
+  base::Sha256::Digest hash = model::kNoHash;
+  bool unordered = false;
+};
+
+Status load_predecessor(const txn::Sealing& commit, std::string_view space, uint64_t sequence,
+                        Predecessor* predecessor) {
+  if (sequence == 0) return Status::ok();
+  const model::TreeKey key(space, model::Tag::kEvent, sequence - 1);
+  std::string_view value;
+  if (commit.before != nullptr && !commit.before->tombstone && commit.before->key == key.view()) {
+    value = commit.before->value;
+  } else {
+    STRATA_ASSIGN(const auto found, commit.view.get(key));
+    if (!found) {
+      return Status::error(Code::kCorruption, "the event log of space '" + std::string(space) +
+                                                  "' has a gap before event " + std::to_string(sequence));
+    }
+    value = found->value;
+  }
+  model::EventRow row;
+  STRATA_TRY(model::read_event(value, sequence - 1, &row));
+  std::memcpy(predecessor->hash.data(), row.hash.data(), row.hash.size());
+  predecessor->unordered = (row.flags & model::kUnordered) != 0;
+  return Status::ok();
+}
+
+}  // namespace
+
+Status seal_new_event(const txn::Sealing& commit, const txn::Write& write, char* bytes) {
+  const auto parts = model::split_key(write.key);
+  STRATA_CHECK(parts && parts->tag == model::Tag::kEvent && parts->user.size() == 8);
+  const uint64_t sequence = base::load_be64(parts->user.data());
+  Predecessor predecessor;
+  STRATA_TRY(load_predecessor(commit, parts->space, sequence, &predecessor));
+  model::EventRow row;
+  STRATA_TRY(model::read_event(write.value, sequence, &row));
+  STRATA_ASSIGN(const base::Sha256::Digest hash,
+                model::event_hash({predecessor.hash.data(), predecessor.hash.size()}, sequence, row.type,
+                                  commit.timestamp, ValueView(row.payload)));
+  bytes[0] = static_cast<char>(predecessor.unordered ? model::kUnordered : 0);
+  std::memcpy(bytes + model::kEventHashOffset, hash.data(), hash.size());
+  base::store_u32(bytes + model::kEventBranchOffset, commit.branch);
+  base::store_u64(bytes + model::kEventSequenceOffset, sequence);
+  base::store_u64(bytes + model::kEventTimestampOffset, commit.timestamp);
+  return Status::ok();
+}
+
+}  // namespace strata::branch
