@@ -29,6 +29,9 @@ class File {
   virtual Result<size_t> read(uint64_t offset, size_t n, char* out) = 0;
   // Writes all bytes or fails; on failure any part of the range may have been written. Extends the file.
   virtual Status write(uint64_t offset, std::string_view bytes) = 0;
+  // As write, for many short writes into reserved space by one thread at a time, which is also the only one to call
+  // reserve and truncate meanwhile: an implementation may spare the system call.
+  virtual Status write_short(uint64_t offset, std::string_view bytes) { return write(offset, bytes); }
   // Contents and length are on the device when it returns OK.
   virtual Status sync() = 0;
   // Makes the file at least `size` bytes long with space that later writes cannot fail for (where the file system can

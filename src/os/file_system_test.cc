@@ -13,11 +13,12 @@
 #include <thread>
 
 #include "os/clock.h"
+#include "testing/random.h"
 
 namespace strata::os {
 namespace {
 
-class FileSystemTest : public testing::TestWithParam<bool> {
+class FileSystemTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (GetParam()) {
@@ -59,7 +60,73 @@ class FileSystemTest : public testing::TestWithParam<bool> {
   std::unique_ptr<FileSystem> memory_;
 };
 
-INSTANTIATE_TEST_SUITE_P(All, FileSystemTest, testing::Bool(),
+TEST_P(FileSystemTest, ShortWritesAreWritesLikeOthers) {
+  testing::Random random(testing::test_seed(20));
+  const auto file = create("log");
+  std::string expected;
+  const auto grow_to = [&](uint64_t end) { expected.resize(std::max<size_t>(expected.size(), end)); };
+  uint64_t reserved = 0;
+  uint64_t at = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    const uint64_t choice = random.below(1000);
+    if (choice < 2) {
+      reserved = std::max(reserved, at + random.below(3u << 20));
+      ASSERT_TRUE(file->reserve(reserved).is_ok());
+      grow_to(reserved);
+    } else if (choice < 4) {
+      ASSERT_TRUE(file->sync().is_ok());
+    } else if (choice < 5) {
+      const uint64_t bytes = random.below(expected.size() + 1);
+      ASSERT_TRUE(file->truncate(bytes).is_ok());
+      expected.resize(bytes);
+      at = reserved = bytes;
+    } else if (choice < 8) {
+      at = random.below(expected.size() + 1);
+    } else {
+      const std::string bytes(random.one_in(50) ? random.below(60'000) : random.below(300),
+                              'a' + static_cast<char>(step % 26));
+      const Status written = random.one_in(20) ? file->write(at, bytes) : file->write_short(at, bytes);
+      ASSERT_TRUE(written.is_ok()) << written.to_string();
+      if (!bytes.empty()) grow_to(at + bytes.size());
+      std::copy(bytes.begin(), bytes.end(), expected.begin() + static_cast<std::ptrdiff_t>(at));
+      at += bytes.size();
+    }
+    if (random.one_in(40)) {
+      const uint64_t from = random.below(expected.size() + 1);
+      const uint64_t n = random.below(9000);
+      ASSERT_EQ(read(*file, from, n), expected.substr(from, n));
+    }
+  }
+  ASSERT_EQ(read(*file, 0, expected.size() + 1), expected);
+}
+
+// The write survives its process, however that ends.
+TEST_P(FileSystemTest, ShortWritesSurviveAKill) {
+  if (!on_disk()) GTEST_SKIP() << "memory dies with its process";
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto file = std::move(fs_->open(path("log"), OpenMode::kCreateNew)).value();
+    bool good = file->reserve(1u << 20).is_ok();
+    for (uint64_t i = 0; good && i < 10'000; ++i)
+      good = file->write_short(i * 10, std::to_string(1'000'000'000 + i)).is_ok();
+    good = good && ::write(ready[1], "!", 1) == 1;
+    ::pause();
+    ::_exit(good ? 0 : 1);
+  }
+  char byte;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  const auto file = std::move(fs_->open(path("log"), OpenMode::kRead)).value();
+  for (uint64_t i = 0; i < 10'000; ++i) ASSERT_EQ(read(*file, i * 10, 10), std::to_string(1'000'000'000 + i));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FileSystemTest, ::testing::Bool(),
                          [](const auto& each) { return each.param ? "Posix" : "Memory"; });
 
 TEST_P(FileSystemTest, WritesComeBackAcrossHandles) {
@@ -245,7 +312,7 @@ TEST_P(FileSystemTest, FreeBytesAreKnownOnDiskOnly) {
 }
 
 class PosixTest : public FileSystemTest {};
-INSTANTIATE_TEST_SUITE_P(Disk, PosixTest, testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(Disk, PosixTest, ::testing::Values(true));
 
 TEST_P(PosixTest, LockedMessageNamesTheHolder) {
   const auto held = fs_->lock(path("lock"), LockMode::kExclusive);

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "os/mapped_window.h"
 #include "os/posix_support.h"
 
 namespace strata::os {
@@ -76,19 +77,35 @@ class PosixFile final : public File {
     return Status::ok();
   }
 
-  Status sync() override { return sync_data(number()) == 0 ? Status::ok() : failed("sync"); }
+  Status write_short(uint64_t offset, std::string_view bytes) override {
+    if (window_.write(offset, bytes)) return Status::ok();
+    STRATA_TRY(write(offset, bytes));
+    window_.note_call(number(), promised_, offset, bytes.size());
+    return Status::ok();
+  }
+
+  Status sync() override {
+    Status synced = sync_data(number()) == 0 ? Status::ok() : failed("sync");
+    window_.note_sync();
+    return synced;
+  }
 
   Status reserve(uint64_t bytes) override {
     if (bytes > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) return posix_error("reserve", path_, EFBIG);
     if (bytes == 0) return Status::ok();
     const int error = allocate_space(number(), static_cast<off_t>(bytes));
-    if (error == 0) return Status::ok();
+    if (error == 0) {
+      promised_ = std::max(promised_, bytes);
+      return Status::ok();
+    }
     if (error != ENOTSUP) return posix_error("reserve", path_, error);
     STRATA_ASSIGN(const uint64_t now, size());
     return now < bytes ? truncate(bytes) : Status::ok();
   }
 
   Status truncate(uint64_t bytes) override {
+    window_.unmap();
+    promised_ = std::min(promised_, bytes);
     const int result = uninterrupted([&] { return ::ftruncate(number(), static_cast<off_t>(bytes)); });
     return result == 0 ? Status::ok() : failed("truncate");
   }
@@ -105,6 +122,8 @@ class PosixFile final : public File {
 
   const std::string path_;
   const Descriptor descriptor_;
+  uint64_t promised_ = 0;  // bytes from the beginning whose space was allocated
+  MappedWindow window_;
 };
 
 int open_flags(OpenMode mode) {

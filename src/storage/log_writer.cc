@@ -41,7 +41,7 @@ Status LogWriter::append(std::string_view head, std::string_view body) {
   Status written;
   if (body.size() <= kCopyBytes) {
     scratch_.assign(head).append(body);
-    written = file.write(offset_of(at), scratch_);
+    written = file.write_short(offset_of(at), scratch_);
   } else {
     written = file.write(offset_of(at), head);
     if (written.is_ok()) written = file.write(offset_of(at) + head.size(), body);
