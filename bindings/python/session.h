@@ -150,6 +150,7 @@ std::span<const PyMethodDef> handle_methods();
 std::span<const PyMethodDef> kv_methods();
 std::span<const PyMethodDef> state_methods();
 std::span<const PyMethodDef> event_methods();
+std::span<const PyMethodDef> json_methods();
 std::span<const PyMethodDef> branch_methods();
 std::span<const PyMethodDef> space_methods();
 std::span<const PyMethodDef> transaction_methods();

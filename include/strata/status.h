@@ -36,6 +36,7 @@ enum class Code : uint8_t {
   kDatabaseNotFound,
   kBranchNotFound,
   kSpaceNotFound,
+  kDocumentNotFound,
   // validation
   kInvalidArgument,
   kInvalidKey,
@@ -50,9 +51,14 @@ enum class Code : uint8_t {
   kInvalidPathName,
   kUnknownDurability,
   kUnknownIsolation,
+  kInvalidPath,
+  kPathNotSingular,
+  kPathConflict,
+  kInvalidPatch,
   // conflict
   kTransactionConflict,
   kCasMismatch,
+  kPatchTestFailed,
   // state
   kClosed,
   kForked,

@@ -132,6 +132,20 @@ class Strata(_native.Session):
         """
         return super().event_batch_append(entries, progress=resolve(progress, "appending"))  # type: ignore[arg-type]
 
+    def json_batch_set(self, entries: Iterable[tuple[str, str, Any]], *, progress: Progress = None) -> list[int]:
+        """Does what `json_set` does for each `(key, path, value)` of `entries`, in one commit, all or nothing.
+
+        Returns the versions in the same order: one new version a document, however many entries change it. Later
+        entries see what earlier ones did. `progress(done, total)` is called before it takes effect; an exception in it
+        ends the call and nothing is changed. `True` draws a bar on a terminal. Errors as for `json_set`.
+
+        >>> db.json_batch_set([("a", "$.x", 1), ("b", "$", []), ("a", "$.y", 2)])
+        [1, 1, 1]
+        >>> db.json_get("a"), db.json_get("b")
+        ({'x': 1, 'y': 2}, [])
+        """
+        return super().json_batch_set(entries, progress=resolve(progress, "writing"))  # type: ignore[arg-type]
+
     def compact(self, *, keep_history: timedelta | None = None, progress: Progress = None) -> CompactReport:
         """Gives space back, and forgets the versions replaced longer ago than `keep_history`.
 

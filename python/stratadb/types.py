@@ -48,6 +48,20 @@ class EventVerdict(TypedDict):
     first_bad: int | None
 
 
+class Found(TypedDict):
+    """One item of `json_find`."""
+
+    key: str
+    value: Any
+
+
+class Index(TypedDict):
+    """One item of `json_list_indexes`."""
+
+    name: str
+    path: str
+
+
 class BranchInfo(TypedDict):
     """`branch_get`. `version` counts the commits since the branch was made; times are in microseconds."""
 

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "model/sorted_members.h"
 #include "model/utf8.h"
+#include "model/value_seek.h"
 #include "model/value_table.h"
 #include "strata/value.h"
 
@@ -15,25 +16,6 @@ namespace {
 
 Status damaged(std::string_view what) {
   return Status::error(Code::kCorruption, "a stored value is damaged: " + std::string(what));
-}
-
-size_t container_width(std::string_view bytes) { return size_t{1} << (static_cast<uint8_t>(bytes[0]) & 3); }
-
-// The offset of item or member `index` within token.bytes is at or behind *at; *skip says how many lie between.
-bool seek(const ValueToken& token, size_t width, uint32_t index, const char** at, uint32_t* skip) {
-  *at = token.bytes.data();
-  *skip = index % kStride;
-  const uint32_t row = index / kStride;
-  if (row == 0) return true;
-  if (token.table.empty()) {
-    *skip = index;
-    return true;
-  }
-  const size_t fingerprints = token.type == ValueType::kObject ? token.count : 0;
-  const uint32_t offset = load(token.table.data() + fingerprints + (row - 1) * width, width);
-  if (offset >= token.bytes.size()) return false;
-  *at += offset;
-  return true;
 }
 
 // The whole value at `at`.
@@ -67,7 +49,7 @@ Status check_value(const char*& at, const char* end, int depth);
 
 Status check_container(const char* start, const ValueToken& token, int depth) {
   if (depth == kMaxValueNesting) return damaged("nesting is too deep");
-  const size_t width = container_width(std::string_view(start, 1));
+  const size_t width = model::container_width(*start);
   const bool object = token.type == ValueType::kObject;
   const char* at = token.bytes.data();
   const char* end = at + token.bytes.size();
@@ -136,21 +118,14 @@ Status check_value(const char*& at, const char* end, int depth) {
 
 // ---- equality ----
 
-using Member = std::pair<std::string_view, ValueView>;
-
-bool sorted_members(ValueView object, std::vector<Member>& members) {
-  ValueItems items(object);
-  while (items.next()) members.emplace_back(items.name(), items.value());
-  std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.first < b.first; });
-  return items.status().is_ok();
-}
-
 bool same_within(ValueView a, ValueView b, int depth);
 
 bool same_objects(ValueView a, ValueView b, int depth) {
-  std::vector<Member> left;
-  std::vector<Member> right;
-  if (!sorted_members(a, left) || !sorted_members(b, right) || left.size() != right.size()) return false;
+  std::vector<model::Member> left;
+  std::vector<model::Member> right;
+  if (!model::sorted_members(a, &left) || !model::sorted_members(b, &right) || left.size() != right.size()) {
+    return false;
+  }
   for (size_t i = 0; i < left.size(); ++i) {
     if (left[i].first != right[i].first || !same_within(left[i].second, right[i].second, depth + 1)) return false;
   }
@@ -184,47 +159,30 @@ Result<ValueToken> ValueView::read() const {
   return token;
 }
 
+namespace {
+
+Result<std::optional<ValueView>> found(model::Seek seek, const model::Slot& slot) {
+  if (seek == model::Seek::kDamaged) return damaged("a container does not hold what it says");
+  if (seek == model::Seek::kMissing) return std::optional<ValueView>();
+  return std::optional<ValueView>(std::string_view(slot.value, static_cast<size_t>(slot.end - slot.value)));
+}
+
+}  // namespace
+
 Result<std::optional<ValueView>> ValueView::find(std::string_view name) const {
   STRATA_ASSIGN(const ValueToken token, read());
   if (token.type != ValueType::kObject) return std::optional<ValueView>();
-  const char* end = token.bytes.data() + token.bytes.size();
-  std::string_view found;
-  ValueView value;
-  if (token.table.empty()) {
-    const char* at = token.bytes.data();
-    for (uint32_t i = 0; i < token.count; ++i) {
-      if (!take_member(at, end, found, value)) return damaged("a member is cut short");
-      if (found == name) return std::optional<ValueView>(value);
-    }
-    return std::optional<ValueView>();
-  }
-  const std::string_view fingerprints = token.table.substr(0, token.count);
-  const char wanted = static_cast<char>(model::name_fingerprint(name));
-  for (size_t i = fingerprints.find(wanted); i != std::string_view::npos; i = fingerprints.find(wanted, i + 1)) {
-    const char* at = nullptr;
-    uint32_t skip = 0;
-    if (!seek(token, container_width(bytes_), static_cast<uint32_t>(i), &at, &skip)) return damaged("a table is wrong");
-    for (uint32_t step = 0; step <= skip; ++step) {
-      if (!take_member(at, end, found, value)) return damaged("a member is cut short");
-    }
-    if (found == name) return std::optional<ValueView>(value);
-  }
-  return std::optional<ValueView>();
+  model::Slot slot;
+  const model::Seek seek = model::find_member(token, model::container_width(bytes_[0]), name, &slot);
+  return found(seek, slot);
 }
 
 Result<std::optional<ValueView>> ValueView::at(uint32_t index) const {
   STRATA_ASSIGN(const ValueToken token, read());
-  if (token.type != ValueType::kArray || index >= token.count) return std::optional<ValueView>();
-  const char* at = nullptr;
-  uint32_t skip = 0;
-  if (!seek(token, container_width(bytes_), index, &at, &skip)) return damaged("a table is wrong");
-  const char* end = token.bytes.data() + token.bytes.size();
-  ValueToken item;
-  ValueView value;
-  for (uint32_t step = 0; step <= skip; ++step) {
-    if (!take(at, end, item, value)) return damaged("an item is cut short");
-  }
-  return std::optional<ValueView>(value);
+  if (token.type != ValueType::kArray) return std::optional<ValueView>();
+  model::Slot slot;
+  const model::Seek seek = model::find_item(token, model::container_width(bytes_[0]), index, &slot);
+  return found(seek, slot);
 }
 
 Status ValueView::validate() const {

@@ -49,6 +49,8 @@ def contents(db, *, history=False):
                 seen[branch, space] = [(key, repr(read(key))) for key in s.kv_list()]
                 seen[branch, space] += [(cell, repr(read_cell(cell))) for cell in s.state_list()]
                 seen[branch, space] += map(repr, s.event_list(None))
+                read = s.json_history if history else s.json_get_versioned
+                seen[branch, space] += [("json", key, repr(read(key))) for key in s.json_list()]
     return seen
 
 
