@@ -48,9 +48,18 @@ Status check_work(size_t work, size_t most) {
 
 // txn::update of the current space, with a decision that is told how much work it may do: under the commit lock, and
 // while nothing may wait, not much. One that answers kWouldBlock is made again aside, on a snapshot, and once more if
-// somebody else changed meanwhile what it saw.
+// somebody else changed meanwhile what it saw. `what` is the call, for errors.
 using Decide = std::function<Status(txn::View& view, std::vector<txn::Write>* writes, size_t most_work)>;
-Status update(const txn::Context& context, const Decide& decide, std::vector<uint64_t>* versions) {
+Status update(const txn::Context& context, std::string_view what, const Decide& decide,
+              std::vector<uint64_t>* versions) {
+  const Status writable = txn::check_writable(context, what);
+  if (!writable) {  // only what would change something is refused
+    txn::View view(context);
+    STRATA_TRY(view.open(std::nullopt));
+    std::vector<txn::Write> writes;
+    STRATA_TRY(decide(view, &writes, SIZE_MAX));
+    return writes.empty() ? Status::ok() : writable;
+  }
   const primitives::SpaceMarker marker(context.space);
   size_t most_work = context.transaction != nullptr && context.may_wait ? SIZE_MAX : kMostWorkUnderLock;
   const auto deciding = [&](txn::View& view, std::vector<txn::Write>* writes) {
@@ -68,7 +77,8 @@ Status update(const txn::Context& context, const Decide& decide, std::vector<uin
 // makes it a deletion; false: there is nothing to do. `work` says what that costs for a document of so many bytes.
 // Returns the new version, or 0 if nothing was done.
 template <typename Change, typename Work>
-Result<uint64_t> change_document(const txn::Context& context, std::string_view key, Change&& change, Work&& work) {
+Result<uint64_t> change_document(const txn::Context& context, std::string_view what, std::string_view key,
+                                 Change&& change, Work&& work) {
   const TreeKey tree_key(context.space, Tag::kJson, key);
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes, size_t most_work) -> Status {
     STRATA_ASSIGN(const auto found, view.get(tree_key));
@@ -81,27 +91,27 @@ Result<uint64_t> change_document(const txn::Context& context, std::string_view k
     return Status::ok();
   };
   std::vector<uint64_t> versions;
-  STRATA_TRY(update(context, std::ref(decide), &versions));
+  STRATA_TRY(update(context, what, std::ref(decide), &versions));
   return versions.empty() ? uint64_t{0} : versions[0];
 }
 
 // What costs no more than a commit of the document itself.
 constexpr auto kQuick = [](size_t) { return size_t{0}; };
 
-// The paths and kinds of a patch, checked.
+// The paths and kinds of a patch. What is wrong with an operation is told when its turn comes, after those before it.
 struct ParsedPatch {
   std::deque<JsonPath> paths;
   std::vector<model::PatchOperation> operations;
+  Status error;  // of the operation behind them
 
-  Status parse(std::span<const JsonOperation> given) {
-    for (size_t i = 0; i < given.size(); ++i) {
+  explicit ParsedPatch(std::span<const JsonOperation> given) {
+    for (size_t i = 0; i < given.size() && error.is_ok(); ++i) {
       const Status parsed = add(given[i]);
       if (parsed.is_ok()) continue;
-      return Status::error(parsed.code(),
-                           "JSON patch operation " + std::to_string(i) + ": " + std::string(parsed.message()),
-                           std::string(parsed.hint()));
+      error = Status::error(parsed.code(),
+                            "JSON patch operation " + std::to_string(i) + ": " + std::string(parsed.message()),
+                            std::string(parsed.hint()));
     }
-    return Status::ok();
   }
 
  private:
@@ -135,7 +145,8 @@ struct ParsedPatch {
 // The documents of a batch while its items are applied.
 class Batch {
  public:
-  Batch(std::string_view space, std::span<const Json::Item> items) : items_(items), draft_of_(items.size()) {
+  Batch(std::string_view space, std::span<const Json::Item> items, const std::deque<JsonPath>& places)
+      : items_(items), places_(places), draft_of_(items.size()) {
     std::unordered_map<std::string_view, size_t> known;
     for (size_t i = 0; i < items.size(); ++i) {
       const auto [at, added] = known.emplace(items[i].key, drafts_.size());
@@ -145,13 +156,6 @@ class Batch {
     for (size_t i = 0; i < drafts_.size(); ++i) order_.push_back(i);
     const auto less = [this](size_t a, size_t b) { return drafts_[a].tree_key < drafts_[b].tree_key; };
     std::sort(order_.begin(), order_.end(), less);
-  }
-
-  Status parse() {
-    for (const Json::Item& item : items_) {
-      STRATA_TRY(parse_singular(item.path, "json_batch_set", &places_.emplace_back()));
-    }
-    return Status::ok();
   }
 
   Status decide(txn::View& view, std::vector<txn::Write>* writes, size_t most_work) {
@@ -197,7 +201,7 @@ class Batch {
   };
 
   const std::span<const Json::Item> items_;
-  std::deque<JsonPath> places_;
+  const std::deque<JsonPath>& places_;
   std::vector<Draft> drafts_;
   std::vector<size_t> draft_of_;  // of each item
   std::vector<size_t> order_;     // the drafts by key
@@ -210,10 +214,9 @@ Result<uint64_t> Json::set(std::string_view key, std::string_view path, std::str
   JsonPath place;
   STRATA_TRY(parse_singular(path, "json_set", &place));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "json_set"));
   std::string changed;
   return change_document(
-      *context, key,
+      *context, "json_set", key,
       [&](const Document& document, txn::Write* write) -> Result<bool> {
         STRATA_TRY(model::edit_json(document, place.steps(), model::JsonChange::kSet, value, &changed));
         write->value = changed;
@@ -246,11 +249,10 @@ Result<uint64_t> Json::erase(std::string_view key, std::string_view path) {
   JsonPath place;
   STRATA_TRY(parse_query(path, &place));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "json_delete"));
   std::string changed;
   STRATA_ASSIGN(const uint64_t version,
                 change_document(
-                    *context, key,
+                    *context, "json_delete", key,
                     [&](const Document& document, txn::Write* write) -> Result<bool> {
                       if (!document) return false;
                       write->tombstone = place.steps().empty();
@@ -296,11 +298,10 @@ Result<uint64_t> Json::merge(std::string_view key, std::string_view patch, std::
   JsonPath place;
   STRATA_TRY(parse_singular(path, "json_merge", &place));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "json_merge"));
   ValueWriter merged;
   std::string changed;
   return change_document(
-      *context, key,
+      *context, "json_merge", key,
       [&](const Document& document, txn::Write* write) -> Result<bool> {
         std::string_view part;
         const model::Seek seek = document ? model::find_json(*document, place.steps(), &part) : model::Seek::kMissing;
@@ -318,19 +319,18 @@ Result<uint64_t> Json::merge(std::string_view key, std::string_view patch, std::
 
 Result<uint64_t> Json::patch(std::string_view key, std::span<const JsonOperation> operations) {
   STRATA_TRY(model::check_key(key));
-  ParsedPatch parsed;
-  STRATA_TRY(parsed.parse(operations));
+  const ParsedPatch parsed(operations);
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "json_patch"));
   std::string changed;
   return change_document(
-      *context, key,
+      *context, "json_patch", key,
       [&](const Document& document, txn::Write* write) -> Result<bool> {
         if (!document) {
           return Status::error(Code::kDocumentNotFound, "document " + quoted(key) + " does not exist",
                                "json_set(key, '$', {}) makes one");
         }
         STRATA_TRY(model::patch_json(*document, parsed.operations, &changed));
+        STRATA_TRY(parsed.error);
         write->value = changed;
         return true;
       },
@@ -338,17 +338,21 @@ Result<uint64_t> Json::patch(std::string_view key, std::span<const JsonOperation
 }
 
 Result<std::vector<uint64_t>> Json::set_batch(std::span<const Item> items) {
-  for (const Item& item : items) STRATA_TRY(model::check_key(item.key));
+  std::deque<JsonPath> places;
+  for (const Item& item : items) {
+    STRATA_TRY(model::check_key(item.key));
+    STRATA_TRY(parse_singular(item.path, "json_batch_set", &places.emplace_back()));
+  }
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  Batch batch(context->space, items);
-  STRATA_TRY(batch.parse());
-  STRATA_TRY(txn::check_writable(*context, "json_batch_set"));
   if (items.empty()) return std::vector<uint64_t>();
+  // Who may only read hears of it at the first item that would do.
+  const bool writable = txn::check_writable(*context, "json_batch_set").is_ok();
+  Batch batch(context->space, writable ? items : items.first(1), places);
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes, size_t most_work) {
     return batch.decide(view, writes, most_work);
   };
   std::vector<uint64_t> written;
-  STRATA_TRY(update(*context, std::ref(decide), &written));
+  STRATA_TRY(update(*context, "json_batch_set", std::ref(decide), &written));
   return batch.answers(written);
 }
 
