@@ -178,9 +178,9 @@ void CommitLogImpl::set_staged(bool staged) {
   if (!options_.read_only) writer_.set_staged(staged);
 }
 
-Status CommitLogImpl::sync_to(LogPosition end) {
+Status CommitLogImpl::sync_to(LogPosition end, const std::function<void()>& synced) {
   if (options_.read_only) return Status::ok();
-  return writer_.sync_to(end);
+  return writer_.sync_to(end, synced);
 }
 
 Status CommitLogImpl::end_unit() {
@@ -336,7 +336,7 @@ Result<LogPosition> CommitLogImpl::close() {
   STRATA_TRY(writer_.error());
   Status ended = end_segment();
   if (!ended.is_ok()) return writer_.fail(std::move(ended));
-  STRATA_TRY(writer_.sync_to(end()));
+  STRATA_TRY(writer_.sync_to(end(), {}));
   if (!removed.is_ok()) return removed;
   return end();
 }

@@ -92,7 +92,9 @@ class CommitLog {
   virtual void set_staged(bool staged) = 0;
   // Everything up to `end` is on the device when it returns OK. Callable from any thread without the commit lock;
   // callers that arrive together share one sync (a leader syncs for all). A failed sync is final.
-  virtual Status sync_to(LogPosition end) = 0;
+  // `synced`: called by the thread that led a successful sync before those that it served go on, with no lock of the
+  // log held; it must not wait for any of them.
+  virtual Status sync_to(LogPosition end, const std::function<void()>& synced = {}) = 0;
   // The position behind the last appended record; what lies below durable_end() survives a power cut. Any thread.
   virtual LogPosition end() const = 0;
   virtual LogPosition durable_end() const = 0;

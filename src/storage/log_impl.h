@@ -34,7 +34,7 @@ class CommitLogImpl final : public CommitLog {
   Result<LogPosition> append(uint64_t commit, uint64_t timestamp, std::string_view body) override;
   LogPosition unit_start() const override { return current_.unit_start; }
   void set_staged(bool staged) override;
-  Status sync_to(LogPosition end) override;
+  Status sync_to(LogPosition end, const std::function<void()>& synced) override;
   LogPosition end() const override { return writer_.end(); }
   LogPosition durable_end() const override { return writer_.durable_end(); }
   Status end_unit() override;

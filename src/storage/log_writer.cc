@@ -73,20 +73,27 @@ void LogWriter::set_staged(bool staged) {
   staged_ = staged;
 }
 
-Status LogWriter::sync_to(LogPosition wanted) {
+Status LogWriter::sync_to(LogPosition wanted, const std::function<void()>& synced) {
   if (durable_end() >= wanted) return Status::ok();
   base::MutexLock lock(mutex_);
   while (durable_end() < wanted) {
     if (!error_.is_ok()) return error_;
-    if (leading_) {
-      led_.wait(lock.native());
-      continue;
+    if (!leading_) {
+      // The leader syncs all that was appended before it: nothing is left to wait for.
+      STRATA_TRY(lead(lock));
+      const uint64_t number = ++sync_number_;
+      Status status = sync_files(lock);
+      stop_leading();
+      if (status.is_ok() && synced) {
+        lock.native().unlock();
+        synced();
+        lock.native().lock();
+      }
+      group(number).notify_all();
+      return status;
     }
-    STRATA_TRY(lead(lock));
-    Status synced = sync_files(lock);
-    stop_leading();
-    // The leader syncs all that was appended before it: nothing is left to wait for.
-    return synced;
+    const bool covered = wanted <= sync_target_;
+    group(covered ? sync_number_ : sync_number_ + 1).wait(lock.native());
   }
   return Status::ok();
 }
@@ -131,6 +138,7 @@ Status LogWriter::lead(Lock& lock) {
 void LogWriter::stop_leading() {
   leading_ = false;
   led_.notify_all();
+  group(sync_number_ + 1).notify_one();
 }
 
 Status LogWriter::write_staged(Lock& lock) {
@@ -154,7 +162,7 @@ Status LogWriter::write_staged(Lock& lock) {
 
 Status LogWriter::sync_files(Lock& lock) {
   // What is appended from here on waits for the next leader.
-  const LogPosition target = end();
+  const LogPosition target = sync_target_ = end();
   const size_t older = unsynced_.size();
   std::vector<std::shared_ptr<os::File>> files = unsynced_;
   files.push_back(file_);
@@ -178,6 +186,7 @@ Status LogWriter::keep(Status error) {
     error_ = std::move(error);
     failed_.store(true, std::memory_order_release);
     led_.notify_all();
+    for (std::condition_variable& waiting : groups_) waiting.notify_all();
   }
   return error_;
 }

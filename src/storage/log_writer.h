@@ -16,6 +16,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,7 +44,9 @@ class LogWriter {
   void set_staged(bool staged) EXCLUDES_LOCK(mutex_);
   bool staged() const { return staged_; }
 
-  Status sync_to(LogPosition end) EXCLUDES_LOCK(mutex_);
+  // `synced`, of the thread that led the sync: called after it succeeded, before those that waited for it go on, with
+  // no lock held. It must not wait for any of them.
+  Status sync_to(LogPosition end, const std::function<void()>& synced) EXCLUDES_LOCK(mutex_);
   // The log ends here, and all of it is on the device already (recovery synced it, or nobody will write).
   void start_durable(LogPosition end) EXCLUDES_LOCK(mutex_);
   // Keeps the error and returns the one that is kept.
@@ -62,7 +65,10 @@ class LogWriter {
   using Lock = base::MutexLock;
   // Waits until no other thread writes or syncs, then takes that part.
   Status lead(Lock& lock) REQUIRES_LOCK(mutex_);
+  // The next leader may go on.
   void stop_leading() REQUIRES_LOCK(mutex_);
+  // Whoever waits for the sync of that number.
+  std::condition_variable& group(uint64_t number) { return groups_[number % 2]; }
   // As the leader: writes what is staged. Releases the lock while it does.
   Status write_staged(Lock& lock) REQUIRES_LOCK(mutex_);
   Status sync_files(Lock& lock) REQUIRES_LOCK(mutex_);
@@ -81,7 +87,12 @@ class LogWriter {
   std::atomic<bool> failed_{false};
 
   mutable base::Mutex mutex_;
-  std::condition_variable led_;
+  // Committers wait in the group of the sync that covers them: of the one under way, or of the next, which the first of
+  // them to wake leads. So a sync wakes those that it served and one more.
+  std::condition_variable groups_[2];
+  std::condition_variable led_;  // who wants to write without a sync
+  uint64_t sync_number_ GUARDED_BY(mutex_) = 0;
+  LogPosition sync_target_ GUARDED_BY(mutex_) = 0;  // of the last sync begun
   bool leading_ GUARDED_BY(mutex_) = false;
   bool names_unsynced_ GUARDED_BY(mutex_) = false;
   std::shared_ptr<os::File> file_ GUARDED_BY(mutex_);

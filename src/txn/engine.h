@@ -207,6 +207,9 @@ class Engine {
   std::vector<PlannedWrite> plan_;
   std::vector<Write> decided_;
 
+  std::function<void()> publish_synced_;                // constant
+  std::atomic<storage::LogPosition> published_end_{0};  // strict: everything below it is visible
+
   std::atomic<bool> strict_{false};
   std::atomic<uint64_t> visible_timestamp_;
   std::atomic<uint64_t> visible_commit_;
