@@ -117,8 +117,8 @@ Result<uint64_t> Events::append(std::string_view type, std::string_view payload)
 Result<uint64_t> Events::append_batch(std::span<const Item> items) {
   for (const Item& item : items) STRATA_TRY(check_item(item));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "event_batch_append"));
   if (items.empty()) return uint64_t{0};
+  STRATA_TRY(txn::check_writable(*context, "event_batch_append"));
   Batch batch(context->space, items);
   uint64_t first = 0;
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {

@@ -142,6 +142,7 @@ struct EventLog::Pull {
 // What a list shows depends on every event from there on, and on those that are still to come.
 void EventLog::note_from(uint64_t sequence) {
   if (view_.tracked()) context_.transaction->note_range(key(sequence), TreeKey(context_.space, Tag::kEventType));
+  view_.stop_noting();
 }
 
 // The sequences that can be in the answer.

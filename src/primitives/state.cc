@@ -36,6 +36,19 @@ bool fits(const std::optional<VersionedValue>& current, const Expected& expected
   return value == expected.value || same(ValueView(value), ValueView(expected.value));
 }
 
+// As txn::update. Who may not write still hears what is there, and is refused only where it would be changed.
+Status update(std::string_view call, const txn::Context& context, const txn::Decide& decide,
+              std::vector<uint64_t>* versions) {
+  const primitives::SpaceMarker marker(context.space);
+  Status writable = txn::check_writable(context, call);
+  if (writable.is_ok()) return txn::update(context, marker.ensured(), decide, versions);
+  txn::View view(context);
+  STRATA_TRY(view.open(std::nullopt));
+  std::vector<txn::Write> writes;
+  STRATA_TRY(decide(view, &writes));
+  return writes.empty() ? Status::ok() : writable;
+}
+
 }  // namespace
 
 Result<uint64_t> State::set(std::string_view cell, std::string_view value) {
@@ -68,9 +81,7 @@ Result<std::optional<VersionedValue>> State::get(std::string_view cell, AsOf as_
 Result<uint64_t> State::init(std::string_view cell, std::string_view value) {
   STRATA_TRY(check_entry(cell, value));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "state_init"));
   const TreeKey key(context->space, Tag::kState, cell);
-  const primitives::SpaceMarker marker(context->space);
   uint64_t present = 0;
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {
     STRATA_ASSIGN(const auto found, view.get(key, false));
@@ -82,7 +93,7 @@ Result<uint64_t> State::init(std::string_view cell, std::string_view value) {
     return Status::ok();
   };
   std::vector<uint64_t> versions;
-  STRATA_TRY(txn::update(*context, marker.ensured(), std::cref(decide), &versions));
+  STRATA_TRY(update("state_init", *context, std::cref(decide), &versions));
   return versions.empty() ? present : versions[0];
 }
 
@@ -90,9 +101,7 @@ Result<uint64_t> State::compare_and_swap(std::string_view cell, std::string_view
                                          Mismatch* found) {
   STRATA_TRY(check_entry(cell, value));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "state_cas"));
   const TreeKey key(context->space, Tag::kState, cell);
-  const primitives::SpaceMarker marker(context->space);
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {
     STRATA_ASSIGN(const auto current, view.get(key));
     if (!fits(current, expected)) {
@@ -106,7 +115,7 @@ Result<uint64_t> State::compare_and_swap(std::string_view cell, std::string_view
     return Status::ok();
   };
   std::vector<uint64_t> versions;
-  STRATA_TRY(txn::update(*context, marker.ensured(), std::cref(decide), &versions));
+  STRATA_TRY(update("state_cas", *context, std::cref(decide), &versions));
   return versions[0];
 }
 

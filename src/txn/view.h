@@ -48,7 +48,9 @@ class View {
   // Whether it reads a moment before the head, at which a row of the head need not be what was there.
   bool past() const { return past_; }
   // Whether what is read counts for the open transaction's validation.
-  bool tracked() const { return transaction_ != nullptr && !past_; }
+  bool tracked() const { return transaction_ != nullptr && !past_ && noting_; }
+  // What follows is not noted: for who has noted a range that all of it lies in.
+  void stop_noting() { noting_ = false; }
   // The writes that lie on top of the head; null: none do.
   const WriteSet* own_writes() const { return writes_; }
 
@@ -71,6 +73,7 @@ class View {
   const WriteSet* writes_ = nullptr;
   Head head_;
   bool past_ = false;
+  bool noting_ = true;
   uint64_t timestamp_ = 0;  // of the past
   History history_;
 };
