@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,9 +13,11 @@
 
 #include "db/session_impl.h"
 #include "strata/branch.h"
+#include "strata/event.h"
 #include "strata/kv.h"
 #include "strata/session.h"
 #include "strata/space.h"
+#include "strata/state.h"
 #include "testing/model_db.h"
 #include "testing/random_ops.h"
 
@@ -174,10 +177,7 @@ class EngineDriver {
       }
       STRATA_TRY(call.commit("random work").status());
     } else if (op.kind == Kind::kPutBatch) {
-      STRATA_TRY(call.space_use(op.writes[0].space));
-      std::vector<Kv::Item> items;
-      for (const auto& write : op.writes) items.push_back({write.key, *write.value});
-      STRATA_ASSIGN(versions_, Kv(call).put_batch(items));
+      STRATA_TRY(put_batch(call, op));
     } else {
       STRATA_TRY(write_each(call, op));
     }
@@ -187,23 +187,65 @@ class EngineDriver {
   Status write_each(Call& call, const testing::RandomOp& op) {
     for (const testing::ModelWrite& write : op.writes) {
       STRATA_TRY(call.space_use(write.space));
-      if (write.value.has_value()) {
-        STRATA_ASSIGN(const uint64_t version, Kv(call).put(write.key, *write.value));
-        versions_.push_back(version);
-      } else {
-        STRATA_TRY(Kv(call).erase(write.key).status());
+      const bool cell = write.family == testing::ModelFamily::kCell;
+      if (!write.value.has_value()) {
+        STRATA_TRY((cell ? State(call).erase(write.key) : Kv(call).erase(write.key)).status());
         versions_.push_back(0);
+        continue;
       }
+      Result<uint64_t> answer = write.family == testing::ModelFamily::kEvent
+                                    ? Events(call).append(write.key, *write.value)
+                                : cell ? swap(call, write.key, *write.value)
+                                       : Kv(call).put(write.key, *write.value);
+      STRATA_TRY(answer.status());
+      versions_.push_back(*answer);
     }
     return Status::ok();
   }
 
-  // The versions that puts answered.
+  Status put_batch(Call& call, const testing::RandomOp& op) {
+    STRATA_TRY(call.space_use(op.writes[0].space));
+    if (op.writes[0].family == testing::ModelFamily::kEvent) {
+      std::vector<Events::Item> items;
+      for (const auto& write : op.writes) items.push_back({write.key, *write.value});
+      STRATA_ASSIGN(const uint64_t first, Events(call).append_batch(items));
+      for (size_t i = 0; i < items.size(); ++i) versions_.push_back(first + i);
+      return Status::ok();
+    }
+    std::vector<Kv::Item> items;
+    for (const auto& write : op.writes) items.push_back({write.key, *write.value});
+    STRATA_ASSIGN(versions_, Kv(call).put_batch(items));
+    return Status::ok();
+  }
+
+  // Writes a cell by a comparison with a version that it does not have, whose answer says which one it has.
+  static Result<uint64_t> swap(Call& call, std::string_view cell, std::string_view value) {
+    Expected expected;
+    expected.version = UINT64_MAX;
+    Mismatch found;
+    const Status refused = State(call).compare_and_swap(cell, value, expected, &found).status();
+    if (refused.is_ok()) return disagreement("a cell had a version that none has");
+    if (refused.code() != Code::kCasMismatch) return refused;
+    if (found.version % 2 == 0) {
+      expected.version = found.version;
+    } else {
+      expected = {found.value, std::nullopt};
+    }
+    return State(call).compare_and_swap(cell, value, expected, &found);
+  }
+
+  // The versions and sequences that writes answered.
   Status check_versions(const testing::RandomOp& op, const testing::ModelDb& model) const {
     for (size_t i = 0; i < versions_.size(); ++i) {
       const testing::ModelWrite& write = op.writes[i];
       if (!write.value.has_value()) continue;
-      const testing::ModelVersion* expected = model.branch(op.branch).find(write.space, write.key, {});
+      if (write.family == testing::ModelFamily::kEvent) {
+        const auto log = model.branch(op.branch).events(write.space, {});
+        const bool there = versions_[i] < log.size() && log[versions_[i]]->payload == *write.value;
+        if (!there) return disagreement("append of " + write.key + " answered " + std::to_string(versions_[i]));
+        continue;
+      }
+      const testing::ModelVersion* expected = model.branch(op.branch).find(write.space, write.key, {}, write.family);
       // Put and erased in one transaction, after not being there: nothing was written.
       if (expected == nullptr) continue;
       if (expected->version != versions_[i] && expected->value.has_value()) {
@@ -318,23 +360,91 @@ class Comparison {
         if (rows.key(i) != key) return differ(where, "key " + std::string(rows.key(i)) + " in place of " + key);
         STRATA_TRY(same(where + " " + space + "/" + key, rows, i, *version));
       }
+      STRATA_TRY(cells(call, where + " " + space, branch, space, at));
+      STRATA_TRY(events(call, where + " " + space, branch.events(space, at), at));
     }
+    return Status::ok();
+  }
+
+  static Status cells(Call& call, const std::string& where, const testing::ModelBranch& branch,
+                      const std::string& space, AsOf at) {
+    RowList rows;
+    STRATA_TRY(State(call).list("", at, &rows));
+    const auto expected = branch.scan(space, "", at, testing::ModelFamily::kCell);
+    if (rows.size() != expected.size()) {
+      return differ(where, std::to_string(rows.size()) + " cells, not " + std::to_string(expected.size()));
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto& [cell, version] = expected[i];
+      if (rows.key(i) != cell) return differ(where, "cell " + std::string(rows.key(i)) + " in place of " + cell);
+      std::string value;
+      STRATA_ASSIGN(const auto found, State(call).get(cell, at, &value));
+      if (!found || found->version != version->version || found->timestamp != version->timestamp) {
+        return differ(where, "another version of cell " + cell);
+      }
+      if (value != *version->value) return differ(where, "another value in cell " + cell);
+    }
+    return Status::ok();
+  }
+
+  static Status events(Call& call, const std::string& where, const std::vector<const testing::ModelEvent*>& expected,
+                       AsOf at) {
+    STRATA_ASSIGN(const uint64_t length, Events(call).length(at));
+    EventQuery query;
+    query.as_of = at;
+    EventList all;
+    STRATA_TRY(Events(call).list(query, &all));
+    if (length != expected.size() || all.size() != expected.size()) {
+      return differ(where, std::to_string(all.size()) + " events and a length of " + std::to_string(length) + ", not " +
+                               std::to_string(expected.size()));
+    }
+    std::map<std::string, std::vector<uint64_t>> of_type;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const EventView event = all[i];
+      if (event.sequence != i || event.type != expected[i]->type || event.payload != expected[i]->payload ||
+          event.timestamp != expected[i]->timestamp) {
+        return differ(where, "another event " + std::to_string(i));
+      }
+      of_type[expected[i]->type].push_back(i);
+    }
+    STRATA_ASSIGN(const std::vector<std::string> types, Events(call).types(at));
+    if (types.size() != of_type.size()) return differ(where, "types" + joined(types));
+    for (const auto& [type, sequences] : of_type) {
+      query.type = type;
+      EventList some;
+      STRATA_TRY(Events(call).list(query, &some));
+      bool equal = some.size() == sequences.size();
+      for (size_t i = 0; equal && i < some.size(); ++i) equal = some[i].sequence == sequences[i];
+      if (!equal) return differ(where, "other events of type " + type);
+    }
+    STRATA_ASSIGN(const EventVerdict verdict, Events(call).verify(at));
+    if (!verdict.valid) return differ(where, "the chain breaks at event " + std::to_string(*verdict.first_bad));
     return Status::ok();
   }
 
   Status histories(Call& call, const std::string& name, const testing::ModelBranch& branch) {
     for (const std::string& space : branch.spaces({})) {
       STRATA_TRY(call.space_use(space));
-      for (const std::string& key : branch.keys_ever(space)) {
-        const std::string where = name + " history of " + space + "/" + key;
-        const std::vector<testing::ModelVersion> expected = branch.history(space, key, {});
-        RowList rows;
-        STRATA_ASSIGN(const bool known, Kv(call).history(key, std::nullopt, &rows));
-        if (rows.size() != expected.size() || known == expected.empty()) {
-          return differ(where, std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));
-        }
-        for (size_t i = 0; i < rows.size(); ++i) STRATA_TRY(same(where, rows, i, expected[i]));
+      STRATA_TRY(histories_of(call, name + " history of " + space + "/", branch, space, testing::ModelFamily::kKey));
+      STRATA_TRY(
+          histories_of(call, name + " history of cell " + space + "/", branch, space, testing::ModelFamily::kCell));
+    }
+    return Status::ok();
+  }
+
+  static Status histories_of(Call& call, const std::string& what, const testing::ModelBranch& branch,
+                             const std::string& space, testing::ModelFamily family) {
+    for (const std::string& key : branch.keys_ever(space, family)) {
+      const std::string where = what + key;
+      const std::vector<testing::ModelVersion> expected = branch.history(space, key, {}, family);
+      RowList rows;
+      const bool cell = family == testing::ModelFamily::kCell;
+      const auto known = cell ? State(call).history(key, {}, &rows) : Kv(call).history(key, {}, &rows);
+      STRATA_TRY(known.status());
+      if (rows.size() != expected.size() || *known == expected.empty()) {
+        return differ(where, std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));
       }
+      for (size_t i = 0; i < rows.size(); ++i) STRATA_TRY(same(where, rows, i, expected[i]));
     }
     return Status::ok();
   }

@@ -23,6 +23,7 @@ struct HeldTransaction {
   std::string branch;
   ModelDb snapshot;
   std::vector<std::pair<std::string, std::string>> read;  // space, key
+  std::vector<std::string> logs;                          // spaces whose logs it took the length of
   uint64_t began_at = 0;
 };
 
@@ -93,6 +94,7 @@ class World {
     for (const std::string& space : branch->second.spaces({})) {
       const auto keys = branch->second.keys_ever(space);
       if (!keys.empty()) held.read.emplace_back(space, keys[random_.below(keys.size())]);
+      if (random_.below(3) == 0) held.logs.push_back(space);
     }
     if (read_again(call, held)) held_.push_back(std::move(held));
   }
@@ -107,6 +109,15 @@ class World {
       const testing::ModelVersion* expected = held.snapshot.branch(held.branch).get(space, key, {});
       if (found->has_value() != (expected != nullptr) || (expected != nullptr && value != *expected->value)) {
         problem_ = "a held transaction reads " + key + " otherwise than when it began";
+        return false;
+      }
+    }
+    for (const std::string& space : held.logs) {
+      if (!ok("space_use", call.space_use(space))) return false;
+      const auto length = Events(call).length(std::nullopt);
+      if (!ok("length in a held transaction", length.status())) return false;
+      if (*length != held.snapshot.branch(held.branch).events(space, {}).size()) {
+        problem_ = "a held transaction sees a log of another length than when it began";
         return false;
       }
     }
@@ -139,6 +150,11 @@ class World {
       const auto* before = held.snapshot.branch(held.branch).find(read_space, read_key, {});
       const auto* after = now_there->second.find(read_space, read_key, {});
       changed |= (before == nullptr) != (after == nullptr) || (before != nullptr && !(*before == *after));
+    }
+    for (const std::string& log : held.logs) {
+      const testing::ModelBranch& before = held.snapshot.branch(held.branch);
+      changed |= before.events_ever(log) != now_there->second.events_ever(log) ||
+                 before.events(log, {}).size() != now_there->second.events(log, {}).size();
     }
     if (changed) {
       ++conflicts_;

@@ -30,30 +30,33 @@ void ModelBranch::cut(std::map<Name, ModelChain>& chains, uint64_t at) {
   }
 }
 
-const ModelVersion* ModelBranch::find(const std::string& space, const std::string& key, ModelMoment at) const {
-  const auto chain = keys_.find({space, key});
+const ModelVersion* ModelBranch::find(const std::string& space, const std::string& key, ModelMoment at,
+                                      ModelFamily family) const {
+  const auto chain = keys_.find({family, space, key});
   return chain == keys_.end() ? nullptr : at_moment(chain->second, at);
 }
 
-const ModelVersion* ModelBranch::get(const std::string& space, const std::string& key, ModelMoment at) const {
-  const ModelVersion* version = find(space, key, at);
+const ModelVersion* ModelBranch::get(const std::string& space, const std::string& key, ModelMoment at,
+                                     ModelFamily family) const {
+  const ModelVersion* version = find(space, key, at, family);
   return version != nullptr && version->value.has_value() ? version : nullptr;
 }
 
 std::vector<std::pair<std::string, const ModelVersion*>> ModelBranch::scan(const std::string& space,
-                                                                           std::string_view prefix,
-                                                                           ModelMoment at) const {
+                                                                           std::string_view prefix, ModelMoment at,
+                                                                           ModelFamily family) const {
   std::vector<std::pair<std::string, const ModelVersion*>> rows;
   for (const auto& [name, chain] : keys_) {
-    if (name.first != space || name.second.compare(0, prefix.size(), prefix) != 0) continue;
+    if (name.family != family || name.space != space || name.key.compare(0, prefix.size(), prefix) != 0) continue;
     const ModelVersion* version = at_moment(chain, at);
-    if (version != nullptr && version->value.has_value()) rows.emplace_back(name.second, version);
+    if (version != nullptr && version->value.has_value()) rows.emplace_back(name.key, version);
   }
   return rows;
 }
 
-std::vector<ModelVersion> ModelBranch::history(const std::string& space, const std::string& key, ModelMoment at) const {
-  const auto chain = keys_.find({space, key});
+std::vector<ModelVersion> ModelBranch::history(const std::string& space, const std::string& key, ModelMoment at,
+                                               ModelFamily family) const {
+  const auto chain = keys_.find({family, space, key});
   if (chain == keys_.end()) return {};
   std::vector<ModelVersion> versions = kept(chain->second);
   if (at.has_value()) std::erase_if(versions, [&](const ModelVersion& version) { return version.timestamp > *at; });
@@ -61,35 +64,60 @@ std::vector<ModelVersion> ModelBranch::history(const std::string& space, const s
   return versions;
 }
 
-std::vector<std::string> ModelBranch::keys_ever(const std::string& space) const {
+std::vector<std::string> ModelBranch::keys_ever(const std::string& space, ModelFamily family) const {
   std::vector<std::string> keys;
   for (const auto& [name, chain] : keys_) {
-    if (name.first == space) keys.push_back(name.second);
+    if (name.family == family && name.space == space) keys.push_back(name.key);
   }
   return keys;
+}
+
+std::vector<const ModelEvent*> ModelBranch::events(const std::string& space, ModelMoment at) const {
+  std::vector<const ModelEvent*> found;
+  const auto log = events_.find(space);
+  if (log == events_.end()) return found;
+  for (const ModelEvent& event : log->second) {
+    const bool there = at ? event.timestamp <= *at && *at < event.removed_at : event.removed_at == UINT64_MAX;
+    if (there) found.push_back(&event);
+  }
+  return found;
+}
+
+size_t ModelBranch::events_ever(const std::string& space) const {
+  const auto log = events_.find(space);
+  return log == events_.end() ? 0 : log->second.size();
 }
 
 std::vector<std::string> ModelBranch::spaces(ModelMoment at) const {
   std::vector<std::string> names = {"default"};
   for (const auto& [name, chain] : spaces_) {
     const ModelVersion* version = at_moment(chain, at);
-    if (version != nullptr && version->value.has_value()) names.push_back(name.first);
+    if (version != nullptr && version->value.has_value()) names.push_back(name.space);
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 uint64_t ModelBranch::key_count() const {
-  return static_cast<uint64_t>(std::count_if(keys_.begin(), keys_.end(),
-                                             [](const auto& entry) { return entry.second.back().value.has_value(); }));
+  auto count = static_cast<uint64_t>(std::count_if(
+      keys_.begin(), keys_.end(), [](const auto& entry) { return entry.second.back().value.has_value(); }));
+  for (const auto& [space, log] : events_) count += events(space, {}).size();
+  return count;
 }
 
 std::vector<ModelWrite> ModelDb::effective(const std::string& name, const std::vector<ModelWrite>& writes) const {
   std::map<ModelBranch::Name, ModelWrite> last;
-  for (const ModelWrite& write : writes) last[{write.space, write.key}] = write;
   std::vector<ModelWrite> changes;
+  for (const ModelWrite& write : writes) {
+    if (write.family == ModelFamily::kEvent) {
+      changes.push_back(write);
+    } else {
+      last[{write.family, write.space, write.key}] = write;
+    }
+  }
   for (const auto& [where, write] : last) {
-    if (write.value.has_value() || branch(name).get(write.space, write.key, {}) != nullptr) changes.push_back(write);
+    const bool there = branch(name).get(write.space, write.key, {}, write.family) != nullptr;
+    if (write.value.has_value() || there) changes.push_back(write);
   }
   return changes;
 }
@@ -115,18 +143,27 @@ void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writ
     chain.push_back({timestamp, kept.empty() ? 1 : kept.back().version + 1, std::move(value)});
   };
   for (const ModelWrite& change : effective(name, writes)) {
-    add(target.keys_[{change.space, change.key}], change.value);
+    if (change.family == ModelFamily::kEvent) {
+      target.events_[change.space].push_back({timestamp, change.key, *change.value});
+    } else {
+      add(target.keys_[{change.family, change.space, change.key}], change.value);
+    }
   }
-  for (const std::string& space : new_spaces(name, writes)) add(target.spaces_[{space, ""}], "");
+  for (const std::string& space : new_spaces(name, writes)) add(target.spaces_[{ModelFamily::kKey, space, ""}], "");
   ++target.commits;
 }
 
 void ModelDb::remove_space(const std::string& name, const std::string& space, uint64_t timestamp) {
   ModelBranch& target = branches_.at(name);
   std::vector<ModelWrite> writes;
-  for (const auto& [key, version] : target.scan(space, "", {})) writes.push_back({space, key, std::nullopt});
+  for (const ModelFamily family : {ModelFamily::kKey, ModelFamily::kCell}) {
+    for (const auto& [key, version] : target.scan(space, "", {}, family)) {
+      writes.push_back({space, key, std::nullopt, family});
+    }
+  }
   write(name, writes, timestamp);
-  ModelChain& chain = target.spaces_.at({space, ""});
+  for (ModelEvent& event : target.events_[space]) event.removed_at = std::min(event.removed_at, timestamp);
+  ModelChain& chain = target.spaces_.at({ModelFamily::kKey, space, ""});
   chain.push_back({timestamp, chain.back().version + 1, std::nullopt});
 }
 
@@ -145,6 +182,12 @@ void ModelDb::fork(const std::string& source, const std::string& destination, ui
   fork.fork_timestamp = state_of;
   ModelBranch::cut(fork.keys_, state_of);
   ModelBranch::cut(fork.spaces_, state_of);
+  for (auto& [space, log] : fork.events_) {
+    std::erase_if(log, [&](const ModelEvent& event) { return event.timestamp > state_of; });
+    for (ModelEvent& event : log) {
+      if (event.removed_at > state_of) event.removed_at = UINT64_MAX;
+    }
+  }
   branches_[destination] = std::move(fork);
 }
 

@@ -1,5 +1,5 @@
-// The oracle: a database as plain maps. Everything that the engine answers about keys, branches, versions and moments
-// can be read off here, slowly and obviously.
+// The oracle: a database as plain maps. Everything that the engine answers about keys, cells, events, branches,
+// versions and moments can be read off here, slowly and obviously.
 //
 // Timestamps are the engine's: the caller passes what the engine answered. All other numbers are computed.
 // Thread safety: none. Ownership: a value; copies are independent.
@@ -24,10 +24,21 @@ struct ModelVersion {
 };
 using ModelChain = std::vector<ModelVersion>;  // oldest first
 
+// What is written: a key, a cell, or an event, whose `key` is its type and whose value, always there, its payload.
+enum class ModelFamily : uint8_t { kKey, kCell, kEvent };
+
 struct ModelWrite {
   std::string space;
   std::string key;
   std::optional<std::string> value;  // nothing: delete
+  ModelFamily family = ModelFamily::kKey;
+};
+
+struct ModelEvent {
+  uint64_t timestamp = 0;
+  std::string type;
+  std::string payload;
+  uint64_t removed_at = UINT64_MAX;  // with its space
 };
 
 using ModelMoment = std::optional<uint64_t>;  // nothing: the present
@@ -40,23 +51,36 @@ class ModelBranch {
   std::optional<std::string> parent;
   std::optional<uint64_t> fork_timestamp;
 
-  // The version that is current at that moment, deleted or not; null if there is none.
-  const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at) const;
+  // Of keys or of cells. The version that is current at that moment, deleted or not; null if there is none.
+  const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at,
+                           ModelFamily family = ModelFamily::kKey) const;
   // As find, but a deleted one is none.
-  const ModelVersion* get(const std::string& space, const std::string& key, ModelMoment at) const;
-  // Living keys with a prefix, in order.
+  const ModelVersion* get(const std::string& space, const std::string& key, ModelMoment at,
+                          ModelFamily family = ModelFamily::kKey) const;
+  // Living ones with a prefix, in order.
   std::vector<std::pair<std::string, const ModelVersion*>> scan(const std::string& space, std::string_view prefix,
-                                                                ModelMoment at) const;
+                                                                ModelMoment at,
+                                                                ModelFamily family = ModelFamily::kKey) const;
   // Newest first: the kept versions up to that moment. Empty if there is none.
-  std::vector<ModelVersion> history(const std::string& space, const std::string& key, ModelMoment at) const;
-  // Every key of the space that ever had a version, in order.
-  std::vector<std::string> keys_ever(const std::string& space) const;
+  std::vector<ModelVersion> history(const std::string& space, const std::string& key, ModelMoment at,
+                                    ModelFamily family = ModelFamily::kKey) const;
+  // Every one of the space that ever had a version, in order.
+  std::vector<std::string> keys_ever(const std::string& space, ModelFamily family = ModelFamily::kKey) const;
+  // The event log; sequences are its indexes.
+  std::vector<const ModelEvent*> events(const std::string& space, ModelMoment at) const;
+  // How many were ever appended, those included that went with their space.
+  size_t events_ever(const std::string& space) const;
   std::vector<std::string> spaces(ModelMoment at) const;
   uint64_t key_count() const;
 
  private:
   friend class ModelDb;
-  using Name = std::pair<std::string, std::string>;  // space, key
+  struct Name {
+    ModelFamily family;
+    std::string space;
+    std::string key;
+    auto operator<=>(const Name&) const = default;
+  };
 
   static const ModelVersion* at_moment(const ModelChain& chain, ModelMoment at);
   // Without what retention removed.
@@ -64,7 +88,8 @@ class ModelBranch {
   static void cut(std::map<Name, ModelChain>& chains, uint64_t at);
 
   std::map<Name, ModelChain> keys_;
-  std::map<Name, ModelChain> spaces_;  // name and "": a value stands for "is there"
+  std::map<Name, ModelChain> spaces_;                      // under the key "": a value stands for "is there"
+  std::map<std::string, std::vector<ModelEvent>> events_;  // by space, in order of their appends
 };
 
 class ModelDb {

@@ -72,5 +72,34 @@ TEST(ModelDbTest, RetentionRemovesWhatNobodyCanSee) {
   EXPECT_EQ(db.branch("default").get("default", "l", {})->version, 1u) << "counting starts again";
 }
 
+TEST(ModelDb, CellsAndKeysHaveNamesOfTheirOwn) {
+  ModelDb db;
+  db.write("default", {put("k", "key"), {"default", "k", "cell", ModelFamily::kCell}}, 10);
+  EXPECT_EQ(*db.branch("default").get("default", "k", {})->value, "key");
+  EXPECT_EQ(*db.branch("default").get("default", "k", {}, ModelFamily::kCell)->value, "cell");
+  EXPECT_EQ(db.branch("default").key_count(), 2u);
+  EXPECT_EQ(db.branch("default").scan("default", "", {}, ModelFamily::kCell).size(), 1u);
+}
+
+TEST(ModelDb, EventsAreAListOfTheirSpace) {
+  ModelDb db;
+  const auto append = [](const std::string& space, const std::string& payload) {
+    return ModelWrite{space, "type", payload, ModelFamily::kEvent};
+  };
+  db.write("default", {append("s", "a"), append("s", "b")}, 10);
+  db.write("default", {append("s", "c"), append("default", "d")}, 20);
+  EXPECT_EQ(db.branch("default").events("s", {}).size(), 3u);
+  EXPECT_EQ(db.branch("default").events("s", 19).size(), 2u);
+  EXPECT_EQ(db.branch("default").key_count(), 4u);
+  db.remove_space("default", "s", 30);
+  db.write("default", {append("s", "e")}, 40);
+  ASSERT_EQ(db.branch("default").events("s", {}).size(), 1u);
+  EXPECT_EQ(db.branch("default").events("s", {})[0]->payload, "e");
+  EXPECT_TRUE(db.branch("default").events("s", 30).empty());
+  db.fork("default", "then", 29, 50);
+  ASSERT_EQ(db.branch("then").events("s", {}).size(), 3u);
+  EXPECT_EQ(db.branch("then").events("s", {})[2]->payload, "c");
+}
+
 }  // namespace
 }  // namespace strata::testing

@@ -19,7 +19,9 @@ std::string describe(const RandomOp& op) {
   if (op.as_of.has_value()) text += " as of " + std::to_string(*op.as_of);
   if (op.keep_micros.has_value()) text += " keeping " + std::to_string(*op.keep_micros);
   for (const ModelWrite& write : op.writes) {
-    text += "\n    " + write.space + "/" + write.key.substr(0, 24);
+    static constexpr const char* kFamilies[] = {"", "cell ", "event "};
+    text += "\n    " + std::string(kFamilies[static_cast<size_t>(write.family)]) + write.space + "/";
+    text += write.key.substr(0, 24);
     text += write.value.has_value() ? " = " + std::to_string(write.value->size()) + " bytes" : " erased";
   }
   return text;
@@ -57,9 +59,23 @@ std::string RandomOps::any_value() {
   return std::string(writer.result());
 }
 
+std::string RandomOps::any_payload() {
+  ValueWriter writer;
+  STRATA_CHECK(writer.begin_object() && writer.name("v") && writer.value(ValueView(any_value())) && writer.end());
+  return std::string(writer.result());
+}
+
 ModelWrite RandomOps::any_write(uint64_t percent_erased) {
   ModelWrite write{any_space(), any_key(), std::nullopt};
   if (!random_.percent(percent_erased)) write.value = any_value();
+  if (!options_.families) return write;
+  const uint64_t dice = random_.below(10);
+  if (dice < 2) write.family = ModelFamily::kCell;
+  if (dice >= 8 && write.value) {
+    write.family = ModelFamily::kEvent;
+    write.key = "type " + std::to_string(random_.below(5));
+    write.value = any_payload();
+  }
   return write;
 }
 
@@ -117,7 +133,16 @@ RandomOp RandomOps::next(const ModelDb& state, const std::vector<uint64_t>& mome
   const uint64_t count = 1 + random_.below(random_.one_in(10) ? 60 : 6);
   for (uint64_t i = 0; i < count; ++i) op.writes.push_back(any_write(op.kind == Kind::kPutBatch ? 0 : 20));
   if (op.kind == Kind::kPutBatch) {
-    for (ModelWrite& write : op.writes) write.space = op.writes[0].space;
+    const bool events = options_.families && random_.one_in(2);
+    for (ModelWrite& write : op.writes) {
+      write.space = op.writes[0].space;
+      if (events == (write.family == ModelFamily::kEvent)) continue;
+      write.family = events ? ModelFamily::kEvent : ModelFamily::kKey;
+      write.value = events ? any_payload() : any_value();
+    }
+    if (!events) {
+      for (ModelWrite& write : op.writes) write.family = ModelFamily::kKey;
+    }
   }
   return op;
 }

@@ -18,7 +18,7 @@ struct RandomOp {
   enum class Kind : uint8_t {
     kPut,           // writes[0]
     kErase,         // writes[0]
-    kPutBatch,      // writes, all of one space
+    kPutBatch,      // writes, all of one space, all keys or all events
     kTransaction,   // writes, committed at once
     kRollback,      // writes, thrown away
     kRemoveSpace,   // space
@@ -44,6 +44,7 @@ struct RandomOptions {
   uint64_t keys = 40;              // of each space
   uint64_t branches = 6;           // besides default
   uint64_t largest_value = 12000;  // bytes, once in a while
+  bool families = true;            // cells and events too, not keys alone
   bool branch_ops = true;
   bool maintenance = true;  // flush, checkpoint, compact, reopen
   // Of so many microseconds of history most is kept, by some compactions; nothing: all of it, always.
@@ -62,6 +63,7 @@ class RandomOps {
   std::string any_branch(const ModelDb& state);
   std::string any_key();
   std::string any_value();
+  std::string any_payload();
   std::string any_space();
   ModelWrite any_write(uint64_t percent_erased);
   void branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op);
