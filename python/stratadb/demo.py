@@ -1,8 +1,8 @@
 """A session with StrataDB, to watch: `python -m stratadb.demo`.
 
-It stores the documentation of Python's own standard library, lets two branches change it, reads the past, kills a
-writer with `kill -9` in the middle of its work and shows that nothing it had acknowledged is gone. It ends with exit
-code 1 and says so when anything is not as it must be.
+It stores the documentation of Python's own standard library, lets two branches change it, reads the past, lets eight
+reviewers share cells, an event log and a document, kills a writer with `kill -9` in the middle of its work and shows
+that nothing it had acknowledged is gone. It ends with exit code 1 and says so when anything is not as it must be.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from stratadb import Strata, StrataError
+from stratadb import ConflictError, Strata, StrataError
 
 RECORDS = 4_000
 NOTES = 400  # keys that the writer of the last part goes round
+TASKS = 400  # that the reviewers share
+REVIEWERS = 8
 ACKNOWLEDGED = 5_000  # writes after which it is killed, in the middle of the next ones
 
 
@@ -65,6 +68,7 @@ def tour(path: pathlib.Path) -> None:
         look(db, records)
         branch(db, records)
         travel(db, records, loaded)
+        work(db, records)
     kill(path)
     with Strata.open(path) as db:
         finish(db, records)
@@ -237,7 +241,81 @@ def travel(db: Strata, records: dict[str, dict[str, Any]], loaded: int) -> None:
     line("fork, as of", microseconds(spent), "the branch restored is default as it was after loading")
 
 
-# ---- 5. kill -9 ----
+# ---- 5. agents at work ----
+
+
+def work(db: Strata, records: dict[str, dict[str, Any]]) -> None:
+    """Reviewers in threads share a cell that hands out tasks, an event log and a plan, in a space of their own."""
+    heading("Work", f"{REVIEWERS} reviewers in threads share cells, an event log and a document")
+    tasks = sorted(records)[:TASKS]
+    db.space_use("review")
+    db.state_init("next", 0)
+    db.json_set("plan", "$", {"goal": "read the documentation", "steps": {"total": TASKS, "done": 0}, "findings": []})
+    lost = [0] * REVIEWERS
+    threads = [threading.Thread(target=reviewer, args=(db, number, tasks, lost)) for number in range(REVIEWERS)]
+    spent, _ = timed(lambda: [*map(threading.Thread.start, threads), *map(threading.Thread.join, threads)])
+    line("reviewed", f"{TASKS} tasks", f"in {milliseconds(spent)}; {sum(lost)} compare-and-swaps lost to another one")
+
+    check(db.state_get("next") == TASKS, "no task was handed out twice or left out")
+    check(db.json_get("plan", "$.steps.done") == TASKS, "every review is counted in the plan")
+    check(db.event_len() == TASKS, "every review is an event")
+    check(sorted(event["value"]["key"] for event in db.event_list("reviewed")) == tasks, "each task once")
+    last = db.event_list("reviewed", limit=3, reverse=True)
+    spent, chain = timed(db.event_verify)
+    check(chain == {"valid": True, "length": TASKS, "first_bad": None}, f"the chain of events holds: {chain}")
+    line("events", f"{db.event_len()}", f"without gaps, the last three: {', '.join(str(e['sequence']) for e in last)}")
+    line("chain", milliseconds(spent), "to check the SHA-256 chain over all of them")
+    spent, done = timed(lambda: db.json_get("plan", "$.steps.done"))
+    line(
+        "plan",
+        f"{done} done",
+        f"read at $.steps.done in {microseconds(spent)}, {len(db.json_history('plan') or [])} versions",
+    )
+    try:
+        db.state_cas("next", 0, expected=TASKS - 1)
+    except ConflictError as error:
+        check(error.current == TASKS, "a conflict says what is there")
+        line("stale swap", "refused", str(error))
+    before = db.info()["commit_timestamp"]
+    try:
+        with db.transaction():
+            db.state_set("next", "nobody sees this")
+            db.event_append("mistake", {})
+            db.json_set("plan", "$.goal", "nor this")
+            raise InterruptedError
+    except InterruptedError:
+        check(db.info()["commit_timestamp"] == before and db.event_types() == ["reviewed"], "nothing of it remains")
+        line("rolled back", "all of it", "cell, event and document, when the block failed")
+    db.space_use("default")
+
+
+def reviewer(db: Strata, number: int, tasks: list[str], lost: list[int]) -> None:
+    """Takes tasks until none is left; each review is one transaction over three primitives."""
+    with db.session() as session:
+        while True:
+            seen = session.state_get_versioned("next")
+            if seen is None or seen["value"] == len(tasks):
+                return
+            try:
+                session.state_cas("next", seen["value"] + 1, expected_version=seen["version"])
+            except ConflictError:
+                lost[number] += 1
+                continue
+            session.run(functools.partial(review, number=number, key=tasks[seen["value"]]), retries=1_000)
+
+
+def review(session: Strata, number: int, key: str) -> None:
+    """Reads a record of another space and writes what was found, or nothing at all."""
+    session.space_use("default")
+    doc = session.kv_get(key)
+    session.space_use("review")
+    session.event_append("reviewed", {"key": key, "by": number})
+    session.json_set("plan", "$.steps.done", session.json_get("plan", "$.steps.done") + 1)
+    if isinstance(doc, dict) and len(doc["doc"]) > 2_000:
+        session.json_set("plan", f"$.findings[{len(session.json_get('plan', '$.findings'))}]", f"{key} is long")
+
+
+# ---- 6. kill -9 ----
 
 
 def write_for_ever(path: str) -> None:
@@ -248,6 +326,9 @@ def write_for_ever(path: str) -> None:
             with db.transaction():
                 for part in ("left", "right"):
                     db.kv_put(f"pair/{part}", n)
+                db.event_append("pair", {"n": n})
+                db.state_set("last", n)
+                db.json_set("totals", "$.pairs", n // 20 + 1)
         else:
             db.kv_put(f"note/{n % NOTES}", {"n": n, "text": f"note number {n}"})
         sys.stdout.write(f"{n}\n")
@@ -281,7 +362,12 @@ def kill(path: pathlib.Path) -> None:
         check(beyond <= 1, f"at most the write on its way is there beyond that, not {beyond}")
         left, right = db.kv_history("pair/left") or [], db.kv_history("pair/right") or []
         check([row["value"] for row in left] == [row["value"] for row in right], "no transaction is there in part")
-        line("transactions", f"{len(left):,}", "of two writes each, none in part")
+        events = [event["value"]["n"] for event in db.event_list("pair")]
+        check(events == [row["value"] for row in reversed(left)], "nor of its event")
+        check(db.state_get("last") == events[-1], "nor of its cell")
+        check(db.json_get("totals", "$.pairs") == len(events), "nor of its document")
+        check(db.event_verify()["valid"], "the chain of events holds")
+        line("transactions", f"{len(left):,}", "of keys, an event, a cell and a document each, none in part")
         report = db.verify()
         check(report["ok"], f"verify() finds nothing: {report['problems'][:3]}")
         line("verified", f"{report['pages']:,} pages", "no problem found")
@@ -301,7 +387,7 @@ def audit(db: Strata, numbers: list[int]) -> tuple[int, int]:
     return len(set(numbers) - found), len(found - set(numbers))
 
 
-# ---- 6. what is left ----
+# ---- 7. what is left ----
 
 
 def finish(db: Strata, records: dict[str, dict[str, Any]]) -> None:
