@@ -88,6 +88,32 @@ def value_pool() -> list[dict[str, Any]]:
     ]
 
 
+# A place in every document: its path, and how Python goes there.
+NESTED_PATH = "$.steps[7].arguments.limit"
+
+
+def nested_parent(document: dict[str, Any]) -> dict[str, Any]:
+    """What holds the place; its name is "limit"."""
+    parent: dict[str, Any] = document["steps"][7]["arguments"]
+    return parent
+
+
+def document(number: int) -> dict[str, Any]:
+    """About 1.9 KB as JSON: a task of an agent with its steps."""
+    value = value_pool()[number % len(value_pool())]
+    steps = [
+        {
+            "number": step,
+            "tool": WORDS[(number + step) % len(WORDS)],
+            "arguments": {"query": value["text"], "limit": step * 10},
+            "done": step % 3 == 0,
+            "result": None,
+        }
+        for step in range(13)
+    ]
+    return {"id": number, "title": value["text"], "owner": {"name": "agent", "team": value["kind"]}, "steps": steps}
+
+
 def records(keys: list[str]) -> list[tuple[str, dict[str, Any]]]:
     pool = value_pool()
     return [(key, pool[number % len(pool)]) for number, key in enumerate(keys)]

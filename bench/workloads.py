@@ -235,6 +235,35 @@ def events_batch_and_type(ctx: Context) -> dict[str, float]:
     return {"append_us": seconds / len(events) * 1e6, "list_us": metrics["p50_us"]}
 
 
+def set_by_hand(store: Any) -> Any:
+    """For a store of bytes: read, decode, change, encode, write."""
+
+    def set_nested(key: str, value: Any) -> None:
+        document = store.get(key)
+        data.nested_parent(document)["limit"] = value
+        store.put(key, document)
+
+    return set_nested
+
+
+def documents(ctx: Context) -> dict[str, float]:
+    store = ctx.fresh("buffered")
+    keys = data.shuffled_keys(max(100, ctx.rows // 10))
+    put = getattr(store, "put_document", store.put)
+    for number, key in enumerate(keys):
+        put(key, data.document(number))
+    set_nested = getattr(store, "set_nested", None) or set_by_hand(store)
+    get_nested = getattr(store, "get_nested", None) or (lambda key: data.nested_parent(store.get(key))["limit"])
+    random.Random(6).shuffle(keys)
+    changes = [(key, number) for number, key in enumerate(keys)] * 2
+    sets = measure(set_nested, changes, pairs=True, batch=100, singles=len(keys) // 5, budget_s=ctx.budget_s)
+    if get_nested(keys[0]) != 0:
+        raise AssertionError(f"{ctx.name}: the place in a document holds another value than was set")
+    gets = measure(get_nested, keys * 2, batch=100, singles=len(keys) // 5, budget_s=ctx.budget_s)
+    store.close()
+    return {"set_us": sets["p50_us"], "get_us": gets["p50_us"]}
+
+
 P50 = "p50_us"
 
 KEY_VALUE = [
@@ -383,6 +412,17 @@ OTHER = [
         needs=("append_events",),
         quick=False,
         note="100 types, payloads decoded",
+    ),
+    Workload(
+        "documents",
+        [
+            Row("JSON set a nested path, 1.9 KB document", "set_us", "µs", target=Target("≤ 0.5 x best", ratio=0.5)),
+            Row("JSON get a nested path", "get_us", "µs", target=Target("≤ 0.25 x best", ratio=0.25)),
+        ],
+        documents,
+        "buffered",
+        quick=False,
+        note="random documents of rows / 10; peers decode, change and encode the whole by orjson",
     ),
 ]
 

@@ -67,6 +67,15 @@ class OptionalStore(Store, Protocol):
     def cas(self, key: Key, expected: Value, value: Value) -> None:
         """Replaces the value if it is what was expected; raises if it is not."""
 
+    def put_document(self, key: Key, value: Value) -> None:
+        """What the two below are tried on; `put` where this is missing."""
+
+    def set_nested(self, key: Key, value: Any) -> None:
+        """Sets the place `data.NESTED_PATH`; a read and a write of the whole where this is missing."""
+
+    def get_nested(self, key: Key) -> Any:
+        """What lies there."""
+
     def append_event(self, event_type: str, payload: Value) -> None: ...
 
     def append_events(self, events: list[tuple[str, Value]]) -> None: ...

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import data
 import lmdb
 from orjson import dumps, loads
 
@@ -114,6 +115,14 @@ class LmdbStore:
             txn.abort()
             raise RuntimeError("the value has changed")
         txn.put(raw, dumps(value))
+        txn.commit()
+
+    def set_nested(self, key: Key, value: Any) -> None:
+        txn = self._env.begin(db=self._kv, write=True)
+        raw = key.encode()
+        document = loads(txn.get(raw))
+        data.nested_parent(document)["limit"] = value
+        txn.put(raw, dumps(document))
         txn.commit()
 
     def append_event(self, event_type: str, payload: Value) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import data
 import stratadb
 
 from adapters.base import Key, Pair, Value
@@ -47,6 +48,11 @@ class StrataStore:
         if hasattr(db, "state_cas"):
             self.set_cell: Callable[[Key, Value], Any] = db.state_set
             self.cas = self._cas
+        if hasattr(db, "json_set"):
+            get, change, path = db.json_get, db.json_set, data.NESTED_PATH
+            self.put_document = lambda key, value: change(key, "$", value)
+            self.set_nested = lambda key, value: change(key, path, value)
+            self.get_nested = lambda key: get(key, path)
         if hasattr(db, "event_append"):
             self.append_event: Callable[[str, Value], Any] = db.event_append
             self.append_events: Callable[[list[tuple[str, Value]]], Any] = db.event_batch_append

@@ -15,11 +15,12 @@ Status no_entity(LogPosition position) {
   return Status::corruption(segment_name(segment_of(position)), offset_of(position), "there is no entity here");
 }
 
-Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition position, std::string* scratch,
-                  EntityView* out, uint64_t* reads) {
-  if (scratch->size() < kFirstReadBytes) scratch->resize(kFirstReadBytes);
+// `*reads` is the number of reads so far. The first is of `first_bytes`.
+Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition position, size_t first_bytes,
+                  std::string* scratch, EntityView* out, uint64_t* reads) {
+  if (scratch->size() < first_bytes) scratch->resize(first_bytes);
   ++*reads;
-  STRATA_ASSIGN(const size_t got, log.read_some(position, kFirstReadBytes, scratch->data()));
+  STRATA_ASSIGN(const size_t got, log.read_some(position, first_bytes, scratch->data()));
   if (got < kEntityFixedBytes) return no_entity(position);
   const uint32_t length = base::load_u32(scratch->data() + 4);
   if (length > got) {
@@ -38,10 +39,10 @@ Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition positi
 Status read_entity(const CommitLog& log, uint64_t database_id, LogPosition position, std::string* scratch,
                    EntityView* out) {
   uint64_t reads = 0;
-  return read_whole(log, database_id, position, scratch, out, &reads);
+  return read_whole(log, database_id, position, kFirstReadBytes, scratch, out, &reads);
 }
 
-Status LogWindow::read_entity(LogPosition position, EntityView* out) {
+Status LogWindow::read_entity(LogPosition position, EntityView* out, size_t expected_bytes) {
   const LogPosition distance = position > last_ ? position - last_ : last_ - position;
   const bool near = last_ != 0 && distance < kBlockBytes;
   last_ = position;
@@ -57,7 +58,9 @@ Status LogWindow::read_entity(LogPosition position, EntityView* out) {
       return good ? Status::ok() : no_entity(position);
     }
   }
-  return read_whole(log_, database_id_, position, &scratch_, out, &reads_);
+  // What is expected may come from damaged bytes.
+  const size_t most = static_cast<size_t>(std::max<uint64_t>(kFirstReadBytes, log_.available(position)));
+  return read_whole(log_, database_id_, position, std::min(expected_bytes, most), &scratch_, out, &reads_);
 }
 
 // Blocks are aligned, so that a walk in either direction reads each once. An entity that lies across the border is read

@@ -24,8 +24,8 @@ class LogWindow {
  public:
   LogWindow(const CommitLog& log, uint64_t database_id) : log_(log), database_id_(database_id) {}
 
-  // Same contract as above; the view lives until the next call.
-  Status read_entity(LogPosition position, EntityView* out);
+  // Same contract as above; the view lives until the next call. Who expects a longer entity saves a read by saying so.
+  Status read_entity(LogPosition position, EntityView* out, size_t expected_bytes = 512);
   // How often the log was read, for tests and measurements.
   uint64_t reads() const { return reads_; }
 

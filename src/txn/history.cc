@@ -64,10 +64,11 @@ Result<std::string_view> History::evacuated_value(LogPosition position) {
   return std::string_view(value_buffer_);
 }
 
-Result<std::string_view> History::value_at(LogPosition position) {
+Result<std::string_view> History::value_at(LogPosition position, size_t value_bytes) {
   if (position < engine_.log().begin()) return evacuated_value(position);
   storage::EntityView entity;
-  const Status status = window_.read_entity(position, &entity);
+  // What surrounds a value is seldom longer than half a kilobyte.
+  const Status status = window_.read_entity(position, &entity, value_bytes + 512);
   if (status.is_ok()) return entity.value();
   if (position < engine_.log().begin()) return evacuated_value(position);  // dropped while it was being read
   return status;
@@ -75,7 +76,7 @@ Result<std::string_view> History::value_at(LogPosition position) {
 
 Result<std::string_view> History::value_of(const RowView& row) {
   if (!row.large) return row.value;
-  return value_at(row.position());
+  return value_at(row.position(), row.large_bytes);
 }
 
 Status History::before_image(const storage::EntityView& entity, Step* step) const {

@@ -43,7 +43,7 @@ class History {
     storage::LogPosition position = 0;
   };
   Status read(storage::LogPosition position, storage::EntityView* entity);
-  Result<std::string_view> value_at(storage::LogPosition position);
+  Result<std::string_view> value_at(storage::LogPosition position, size_t value_bytes = 0);
   Result<std::string_view> evacuated_value(storage::LogPosition position);
   // Versions newer than `timestamp` lie above this position, older ones below it or in the record at it.
   Result<storage::LogPosition> bound(uint64_t timestamp);

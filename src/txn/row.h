@@ -22,7 +22,7 @@ namespace strata::txn {
 constexpr uint8_t kRowTombstone = 1;  // ON DISK: never renumber
 constexpr uint8_t kRowLarge = 2;      // ON DISK: never renumber
 // Values of more bytes than this stay in the log.
-constexpr size_t kMaxInlineValueBytes = 1024;
+constexpr size_t kMaxInlineValueBytes = 2048;
 constexpr unsigned kMaxAnchors = 32;
 // flags, timestamp, version, anchors, value or its length.
 constexpr size_t kMaxRowBytes = 1 + 8 + base::kMaxVarintBytes + 8 * kMaxAnchors + kMaxInlineValueBytes;

@@ -1,8 +1,9 @@
 """The process that test_kill.py kills: writes for ever, and says on stdout what the database has acknowledged.
 
 Arguments: path, durability, seed, number to begin with. One line for each acknowledged step, whole lines only:
-`P key n` a put, `D key n` a deletion, `T n` a transaction over the keys tx/0 to tx/4, `F name n` a fork of default,
-`C n` a compaction, `L n` a flush. `n` counts the steps and is the value of what was put.
+`P key n` a put, `J key n` a change inside of a document, `D key n` a deletion, `T n` a transaction over the keys tx/0
+to tx/4, `F name n` a fork of default, `C n` a compaction, `L n` a flush. `n` counts the steps and is the value of what
+was put.
 """
 
 import itertools
@@ -24,7 +25,11 @@ db = Strata.open(path, durability=durability, cache_bytes=4 * 2**20)
 for n in itertools.count(first):
     chance = rng.random()
     key = f"k/{rng.randrange(40)}"
-    if chance < 0.80:
+    if chance < 0.10:
+        key = f"d/{rng.randrange(5)}"
+        db.json_set(key, f"$.list.m{n % 7}", [n, "x" * rng.choice([0, 100, 2000])])
+        acknowledge("J", key, n)
+    elif chance < 0.80:
         filler = "x" * rng.choice([0, 10, 200, 2000, 20_000])
         db.kv_put(key, [n, filler])
         acknowledge("P", key, n)
