@@ -1,5 +1,5 @@
-// Any bytes as a path, a pointer, a document, a merge patch: what reads them stays inside of them; a damaged document is
-// refused or read, and what becomes of a valid one is valid.
+// Any bytes as a path, a pointer, a document, a merge patch: what reads them stays inside of them; a damaged document
+// is refused or read, and what becomes of a valid one is valid.
 #include "fuzz_support.h"
 #include "model/json_edit.h"
 #include "model/json_patch.h"
@@ -35,8 +35,8 @@ void fuzz_path(std::string_view text) {
 
 void check_edit(std::string_view document, bool valid, const std::vector<model::JsonStep>& steps) {
   constexpr std::string_view kValues[] = {"\x01", "\x81x", std::string_view("\x08\x01\x00", 3)};
-  for (const auto change : {model::JsonChange::kSet, model::JsonChange::kAdd, model::JsonChange::kReplace,
-                            model::JsonChange::kRemove}) {
+  for (const auto change :
+       {model::JsonChange::kSet, model::JsonChange::kAdd, model::JsonChange::kReplace, model::JsonChange::kRemove}) {
     if (steps.empty() && change == model::JsonChange::kRemove) continue;
     for (const std::string_view value : kValues) {
       std::string out;
@@ -46,8 +46,8 @@ void check_edit(std::string_view document, bool valid, const std::vector<model::
       if (!status.is_ok()) continue;
       STRATA_CHECK(ValueView(out).validate().is_ok());
       std::string_view found;
-      const bool sets = change == model::JsonChange::kSet && !steps.empty() &&
-                        steps.back().kind == model::JsonStep::Kind::kName;
+      const bool sets =
+          change == model::JsonChange::kSet && !steps.empty() && steps.back().kind == model::JsonStep::Kind::kName;
       if (sets) STRATA_CHECK(model::find_json(out, steps, &found) == model::Seek::kFound && found == value);
     }
   }
