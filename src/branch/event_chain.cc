@@ -12,6 +12,9 @@
 namespace strata::branch {
 namespace {
 
+// In memory alone, and only until the seal: the event's hash is its predecessor's so far.
+constexpr uint8_t kHoldsPredecessor = 0x80;
+
 // What a new event takes over from the one before it.
 struct Predecessor {
   base::Sha256::Digest hash = model::kNoHash;
@@ -42,12 +45,24 @@ Status load_predecessor(const txn::Sealing& commit, std::string_view space, uint
 
 }  // namespace
 
+void know_predecessor(std::string_view value, char* bytes) {
+  bytes[0] = static_cast<char>((static_cast<uint8_t>(value[0]) & model::kUnordered) | kHoldsPredecessor);
+  std::memcpy(bytes + model::kEventHashOffset, value.data() + model::kEventHashOffset, base::Sha256::kBytes);
+}
+
 Status seal_new_event(const txn::Sealing& commit, const txn::Write& write, char* bytes) {
   const auto parts = model::split_key(write.key);
   STRATA_CHECK(parts && parts->tag == model::Tag::kEvent && parts->user.size() == 8);
   const uint64_t sequence = base::load_be64(parts->user.data());
   Predecessor predecessor;
-  STRATA_TRY(load_predecessor(commit, parts->space, sequence, &predecessor));
+  const auto flags = static_cast<uint8_t>(bytes[0]);
+  if ((flags & kHoldsPredecessor) != 0) {
+    std::memcpy(predecessor.hash.data(), bytes + model::kEventHashOffset, predecessor.hash.size());
+    predecessor.unordered = (flags & model::kUnordered) != 0;
+  } else {
+    STRATA_TRY(load_predecessor(commit, parts->space, sequence, &predecessor));
+  }
+  bytes[0] = 0;
   model::EventRow row;
   STRATA_TRY(model::read_event(write.value, sequence, &row));
   STRATA_ASSIGN(const base::Sha256::Digest hash,

@@ -241,7 +241,10 @@ TEST_F(EventsTest, AppendsInTransactionsConflict) {
     ASSERT_TRUE(call.begin(false, isolation, std::nullopt).is_ok());
     const uint64_t sequence = append(call, "mine", 1);
     EXPECT_EQ(append(outside, "theirs", 1), sequence);  // a single append never conflicts
-    EXPECT_EQ(call.commit(std::nullopt).status().code(), Code::kTransactionConflict);
+    const Status lost = call.commit(std::nullopt).status();
+    EXPECT_EQ(lost.code(), Code::kTransactionConflict);
+    const std::string shown = "\\x0" + std::to_string(sequence) + "' in space 'default'";
+    EXPECT_NE(lost.message().find(shown), std::string_view::npos) << lost.message();
     EXPECT_EQ(length(call), sequence + 1);
     expect_chain(call);
   }

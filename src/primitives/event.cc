@@ -101,7 +101,9 @@ Result<uint64_t> Events::append(std::string_view type, std::string_view payload)
   TreeKey type_key(context->space, Tag::kEventType, type, 0);
   uint64_t sequence = 0;
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {
-    STRATA_ASSIGN(sequence, EventLog(*context, view).length(true));
+    std::string_view last;
+    STRATA_ASSIGN(sequence, EventLog(*context, view).end(&last));
+    if (!last.empty()) branch::know_predecessor(last, value.data());
     key.set_sequence(sequence);
     type_key.set_sequence(sequence);
     writes->push_back(event_write(key, value));
@@ -122,7 +124,8 @@ Result<uint64_t> Events::append_batch(std::span<const Item> items) {
   Batch batch(context->space, items);
   uint64_t first = 0;
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {
-    STRATA_ASSIGN(first, EventLog(*context, view).length(true));
+    std::string_view last;
+    STRATA_ASSIGN(first, EventLog(*context, view).end(&last));
     batch.add_writes(first, writes);
     return Status::ok();
   };

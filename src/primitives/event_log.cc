@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/coding.h"
+#include "txn/row.h"
 
 namespace strata::primitives {
 namespace {
@@ -39,20 +40,34 @@ TreeKey EventLog::type_key(std::string_view type, uint64_t sequence) const {
 }
 
 // *after: one more than the greatest sequence that has a row in this tree, if that is more than it was.
-Result<uint64_t> EventLog::last_of(const tree::Root& root, uint64_t* after) const {
+Result<uint64_t> EventLog::last_of(const tree::Root& root, uint64_t* after, std::string_view* row) const {
   tree::Cursor cursor(context_.engine->forest(), root);
   STRATA_TRY(cursor.seek_before(TreeKey(context_.space, Tag::kEventType)));
   if (cursor.valid() && cursor.key() >= TreeKey(context_.space, Tag::kEvent).view()) {
     STRATA_ASSIGN(const uint64_t last, sequence_of(cursor.key()));
     *after = std::max(*after, last + 1);
+    if (row != nullptr) *row = cursor.row();
   }
   return *after;
 }
 
-Result<uint64_t> EventLog::length(bool writing) {
-  if (view_.past()) return past_length();
+Result<uint64_t> EventLog::length() { return view_.past() ? past_length() : present_length(false, nullptr); }
+
+Result<uint64_t> EventLog::end(std::string_view* last) {
+  *last = {};
+  std::string_view row_bytes;
+  STRATA_ASSIGN(const uint64_t next, present_length(true, &row_bytes));
+  if (row_bytes.empty() || view_.own_writes() != nullptr) return next;
+  txn::RowView row;
+  STRATA_TRY(txn::read_row(row_bytes, &row));
+  model::EventRow event;
+  if (model::parse_event(row.value, &event)) *last = row.value;  // a large one lies elsewhere
+  return next;
+}
+
+Result<uint64_t> EventLog::present_length(bool writing, std::string_view* row) {
   uint64_t length = 0;
-  STRATA_TRY(last_of(view_.head().present, &length).status());
+  STRATA_TRY(last_of(view_.head().present, &length, row).status());
   if (view_.tracked()) {
     // The last event and what comes behind it.
     const TreeKey end(context_.space, Tag::kEventType);

@@ -23,9 +23,11 @@ class EventLog {
  public:
   EventLog(const txn::Context& context, txn::View& view) : context_(context), view_(view) {}
 
-  // The next sequence. Inside a transaction the end of the log counts as read; `writing`: the writes rest on it, at
-  // every isolation.
-  Result<uint64_t> length(bool writing = false);
+  // The next sequence. Inside a transaction the end of the log counts as read.
+  Result<uint64_t> length();
+  // The same for who appends: inside a transaction the writes rest on the end of the log, at every isolation. Outside,
+  // *last is the value of the last event, if it is at hand, as long as the view.
+  Result<uint64_t> end(std::string_view* last);
   // Adds the event; false: there is none.
   Result<bool> get(uint64_t sequence, EventList* events);
   Status list(const EventQuery& query, EventList* events);
@@ -41,7 +43,9 @@ class EventLog {
   struct Pull;
   model::TreeKey key(uint64_t sequence) const;
   model::TreeKey type_key(std::string_view type, uint64_t sequence) const;
-  Result<uint64_t> last_of(const tree::Root& root, uint64_t* after) const;
+  // *row: of the last event.
+  Result<uint64_t> last_of(const tree::Root& root, uint64_t* after, std::string_view* row = nullptr) const;
+  Result<uint64_t> present_length(bool writing, std::string_view* row);
   Result<uint64_t> with_own_writes(uint64_t below) const;
   Result<uint64_t> past_length();
   // The first sequence of `span` for which `holds` is false; it holds for all before that and for none behind it.

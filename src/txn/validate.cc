@@ -9,8 +9,19 @@ namespace {
 std::string shown(std::string_view key) {
   const size_t nul = key.find('\0');
   if (nul == std::string_view::npos || nul + 2 > key.size()) return std::string(key);
+  const std::string_view user = key.substr(nul + 2, 80);
+  // A name that the user gave holds no NUL; the key of something that is numbered is no text.
+  const bool binary = user.find('\0') != std::string_view::npos;
   std::string text = "'";
-  text.append(key.substr(nul + 2, 80)).append("' in space '").append(key.substr(0, nul)).append("'");
+  for (const char c : user) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (!binary || (byte >= 0x20 && byte < 0x7F)) {
+      text += c;
+    } else {
+      text.append("\\x").append(1, "0123456789abcdef"[byte >> 4]).append(1, "0123456789abcdef"[byte & 15]);
+    }
+  }
+  text.append("' in space '").append(key.substr(0, nul)).append("'");
   return text;
 }
 
