@@ -119,7 +119,7 @@ Result<uint64_t> Events::append(std::string_view type, std::string_view payload)
 Result<uint64_t> Events::append_batch(std::span<const Item> items) {
   for (const Item& item : items) STRATA_TRY(check_item(item));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  if (items.empty()) return uint64_t{0};
+  if (items.empty()) return length(std::nullopt);  // where they would go was read, as with every append
   STRATA_TRY(txn::check_writable(*context, "event_batch_append"));
   Batch batch(context->space, items);
   uint64_t first = 0;
