@@ -26,6 +26,17 @@ bool is_commit(const RandomOp& op) {
          op.kind != RandomOp::Kind::kCompact && op.kind != RandomOp::Kind::kReopen &&
          op.kind != RandomOp::Kind::kRollback;
 }
+// What a session does before and after it meets its fault.
+constexpr testing::RandomOptions kScripts[] = {
+    {.keys = 16, .branches = 3},
+    {.keys = 6, .branches = 2, .retention_micros = 30},
+    {.keys = 8, .branches = 4, .largest_value = 60'000},  // records larger than a segment
+    {.keys = 3, .branches = 0, .largest_value = 4000, .branch_ops = false, .retention_micros = 10},
+    {.keys = 24, .branches = 3, .largest_value = 20'000},
+    {.keys = 100, .branches = 6, .largest_value = 1500, .maintenance = false},
+};
+constexpr uint64_t kSteps = 48;
+
 bool changes_files(const testing::Call& call) {
   return call.operation == Operation::kWrite || call.operation == Operation::kSync;
 }
@@ -33,7 +44,8 @@ bool changes_files(const testing::Call& call) {
 // One session of work that meets one fault.
 class FaultRun {
  public:
-  FaultRun(Durability durability, uint64_t seed) : fs_(*memory_), ops_(seed, {.keys = 16, .branches = 3}) {
+  FaultRun(Durability durability, uint64_t seed, const testing::RandomOptions& script)
+      : fs_(*memory_), ops_(seed, script) {
     options_.fs = &fs_;
     options_.clock = &clock_;
     options_.durability = durability;
@@ -44,35 +56,48 @@ class FaultRun {
   uint64_t calls() const { return fs_.call_count(); }
   uint64_t failures() const { return fs_.failures(); }
 
-  void run(uint64_t steps, const std::function<void(FaultFileSystem&)>& inject) {
+  void run(const std::function<void(FaultFileSystem&)>& inject) {
     inject(fs_);
     EngineDriver driver(options_);
-    work(driver, steps);
+    work(driver);
     if (problem_.empty()) reopen(driver);
   }
 
  private:
-  void work(EngineDriver& driver, uint64_t steps) {
+  void work(EngineDriver& driver) {
     Status failed = driver.open();
     RandomOp op;
-    for (uint64_t i = 0; i < steps && failed.is_ok(); ++i) {
-      op = ops_.next(model_, {});
+    uint64_t step = 0;
+    for (; step < kSteps && failed.is_ok(); ++step) {
+      op = next_op(driver);
       ModelDb next = model_;
       bool changed = false;
       failed = driver.run(op, &next, &changed);
       if (!failed.is_ok()) break;
       model_ = std::move(next);
-      if (const auto now = driver.timestamp(); now.is_ok()) last_timestamp_ = *now;
+      const auto now = driver.timestamp();
+      if (now.is_ok() && changed) moments_.push_back(*now);
     }
     if (failed.is_ok() && driver.is_open()) failed = driver.close();
     if (failed.is_ok()) return;
-    const std::string what = (steps == 0 ? "" : describe(op)) + ": " + failed.to_string();
+    const std::string what = (step == 0 ? "open" : describe(op)) + ": " + failed.to_string();
     if (failed.code() != Code::kIoError && failed.code() != Code::kDiskFull) problem_ = "another error in " + what;
     if (failed.message().size() < 10) problem_ = "an error without words in " + what;
     if (driver.is_open()) after_failure(driver, op, failed);
     if (!problem_.empty()) problem_ += "\n  after " + what;
     // The failed operation may have reached the disk.
-    if (is_commit(op) || op.kind == RandomOp::Kind::kCompact) pending_ = op;
+    if (is_commit(op) || op.keep_micros.has_value()) pending_ = op;
+  }
+
+  // Retention counts back from the last change, and must leave something.
+  RandomOp next_op(EngineDriver& driver) {
+    RandomOp op = ops_.next(model_, moments_);
+    if (op.keep_micros.has_value()) {
+      const uint64_t last = driver.last_change();
+      op.keep_micros = std::min(*op.keep_micros, last);
+      cut_ = last - *op.keep_micros;
+    }
+    return op;
   }
 
   void after_failure(EngineDriver& driver, const RandomOp& op, const Status& failed) {
@@ -120,10 +145,26 @@ class FaultRun {
     const auto now = driver.timestamp();
     if (!now.is_ok()) return;
     if (pending_->kind == RandomOp::Kind::kFork) {
-      model_.fork(pending_->source, pending_->branch, last_timestamp_, *now);
+      model_.fork(pending_->source, pending_->branch, fork_timestamp(driver), *now);
+    } else if (pending_->kind == RandomOp::Kind::kCompact) {
+      model_.trim(cut_);
     } else {
       driver.on_model(*pending_, *now, &model_);
     }
+  }
+
+  // What the fork that failed would have answered, if it was made.
+  uint64_t fork_timestamp(EngineDriver& driver) const {
+    if (pending_->as_of.has_value()) return *pending_->as_of;
+    Call call(driver.session(), Call::kWait);
+    const auto made = Branches(call).get(pending_->branch);
+    const uint64_t found = made.is_ok() && made->has_value() ? (*made)->fork_timestamp.value_or(0) : 0;
+    // Between the last change and the fork itself nothing but maintenance took a time.
+    const uint64_t last_change = moments_.empty() ? 0 : moments_.back();
+    return found >= last_change && found <= created_at(made) ? found : last_change;
+  }
+  static uint64_t created_at(const Result<std::optional<BranchInfo>>& made) {
+    return made.is_ok() && made->has_value() ? (*made)->created_at : 0;
   }
 
   const std::unique_ptr<os::FileSystem> memory_ = os::make_memory_file_system();
@@ -132,12 +173,11 @@ class FaultRun {
   DriverOptions options_;
   testing::RandomOps ops_;
   ModelDb model_;
-  uint64_t last_timestamp_ = 0;
+  std::vector<uint64_t> moments_;
+  uint64_t cut_ = 0;  // of the last compaction that forgot something
   std::optional<RandomOp> pending_;
   std::string problem_;
 };
-
-constexpr uint64_t kSteps = 40;
 
 struct Kind {
   const char* name;
@@ -151,43 +191,59 @@ constexpr Kind kKinds[] = {
     {"torn EIO", Code::kIoError, false, 0.3},
 };
 
-void fail_each_call(Durability durability) {
-  const uint64_t seed = testing::test_seed(7);
-  FaultRun healthy(durability, seed);
-  healthy.run(kSteps, [](FaultFileSystem&) {});
-  ASSERT_EQ(healthy.problem(), "");
-  const uint64_t calls = healthy.calls();
-  const uint64_t wanted = std::max<uint64_t>(testing::scaled(1500), 20);
-  const uint64_t step = std::max<uint64_t>(1, calls * std::size(kKinds) / wanted);
+// Over all tests of a run.
+class Total : public ::testing::Environment {
+ public:
+  void TearDown() override {
+    std::printf("counted: %llu runs that met a fault, in %zu scripts of %llu steps, seed %llu\n",
+                static_cast<unsigned long long>(runs), std::size(kScripts), static_cast<unsigned long long>(kSteps),
+                static_cast<unsigned long long>(testing::test_seed(7)));
+  }
   uint64_t runs = 0;
-  for (uint64_t i = seed % step; i < calls * std::size(kKinds); i += step) {
+};
+Total& total = *static_cast<Total*>(::testing::AddGlobalTestEnvironment(new Total));
+
+// Every call of a script fails in every way, or as many of them, evenly spread, as there is time for.
+void fail_each_call(Durability durability, size_t script) {
+  const uint64_t seed = testing::test_seed(7) + script;
+  FaultRun healthy(durability, seed, kScripts[script]);
+  healthy.run([](FaultFileSystem&) {});
+  ASSERT_EQ(healthy.problem(), "");
+  const uint64_t ways = healthy.calls() * std::size(kKinds);
+  const uint64_t wanted = std::max<uint64_t>(testing::scaled(300), 20);
+  const uint64_t step = std::max<uint64_t>(1, ways / wanted);
+  for (uint64_t i = seed % step; i < ways; i += step) {
     const Kind& kind = kKinds[i % std::size(kKinds)];
     const uint64_t at = i / std::size(kKinds);
-    FaultRun run(durability, seed);
-    run.run(kSteps, [&](FaultFileSystem& fs) {
+    FaultRun run(durability, seed, kScripts[script]);
+    run.run([&](FaultFileSystem& fs) {
       fs.inject({.at = at, .forever = kind.forever, .code = kind.code, .written = kind.written});
     });
-    ASSERT_EQ(run.problem(), "") << kind.name << " at call " << at << " of " << calls;
-    ++runs;
+    ASSERT_EQ(run.problem(), "") << kind.name << " at call " << at << " of " << healthy.calls() << " of script "
+                                 << script;
+    total.runs += run.failures() > 0 ? 1 : 0;
   }
-  std::printf("counted: %llu failing runs over %llu calls\n", static_cast<unsigned long long>(runs),
-              static_cast<unsigned long long>(calls));
 }
 
-TEST(FaultTest, EachCallFailsBuffered) { fail_each_call(Durability::kBuffered); }
-TEST(FaultTest, EachCallFailsStrict) { fail_each_call(Durability::kStrict); }
+TEST(FaultTest, EachCallFailsBuffered) {
+  for (size_t script = 0; script < std::size(kScripts); ++script) fail_each_call(Durability::kBuffered, script);
+}
+TEST(FaultTest, EachCallFailsStrict) {
+  for (size_t script = 0; script < std::size(kScripts); ++script) fail_each_call(Durability::kStrict, script);
+}
 
 TEST(FaultTest, DiskFillsUpAnywhere) {
   const uint64_t seed = testing::test_seed(7);
   uint64_t full = 0;
   const uint64_t runs = testing::scaled(60);
   for (uint64_t i = 0; i < runs; ++i) {
-    FaultRun run(i % 2 == 0 ? Durability::kBuffered : Durability::kStrict, seed + i);
-    run.run(kSteps, [&](FaultFileSystem& fs) { fs.set_budget(i * 150'000 / runs); });
+    FaultRun run(i % 2 == 0 ? Durability::kBuffered : Durability::kStrict, seed + i, kScripts[0]);
+    run.run([&](FaultFileSystem& fs) { fs.set_budget(i * 150'000 / runs); });
     ASSERT_EQ(run.problem(), "") << "with " << i * 150'000 / runs << " bytes of room";
     full += run.failures() > 0 ? 1 : 0;
   }
   EXPECT_GT(full, runs / 4);
+  total.runs += full;
 }
 
 // Strict: while the sync runs, and after it failed, nobody sees what it was to make durable.

@@ -7,9 +7,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
 
+#include "base/checksum.h"
+#include "base/coding.h"
 #include "engine_driver.h"
 #include "os/clock.h"
+#include "storage/log_format.h"
+#include "storage/page_format.h"
 #include "testing/random.h"
 
 namespace strata {
@@ -60,6 +67,28 @@ fs::path golden_root() {
   return {};
 }
 
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_bytes(const fs::path& file, std::string_view bytes) { std::ofstream(file, std::ios::binary) << bytes; }
+
+std::map<std::string, std::string> all_files(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    files[entry.path().filename().string()] = bytes_of(entry.path());
+  }
+  return files;
+}
+
+// The bytes with the version at `at` raised by one and the checksum behind the first `covered` bytes made to fit.
+std::string newer(std::string bytes, size_t at, size_t covered, uint64_t seed) {
+  base::store_u32(bytes.data() + at, base::load_u32(bytes.data() + at) + 1);
+  base::store_u32(bytes.data() + covered, base::checksum({bytes.data(), covered}, seed));
+  return bytes;
+}
+
 class GoldenTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -105,6 +134,48 @@ TEST_F(GoldenTest, EveryVersionOpens) {
   }
   EXPECT_GE(versions, 1);
   std::printf("counted: %d formats opened\n", versions);
+}
+
+// A whole file of a later format is neither damage nor something to mend: it is left as it is.
+TEST_F(GoldenTest, NewerFormatsAreRefusedAndLeftAlone) {
+  const fs::path root = golden_root();
+  ASSERT_FALSE(root.empty()) << "run it inside the project, or set STRATA_GOLDEN to its tests/golden";
+  constexpr size_t kVersionAt = 8;  // of pages and of segments, behind the magic
+  const fs::path pages = "pages.strata";
+  int refused = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "format-1")) {
+    const fs::path name = entry.path().filename();
+    const bool is_pages = name == pages;
+    for (int page = 0; page < (is_pages ? 2 : 1); ++page) {
+      SCOPED_TRACE(name.string() + ", header " + std::to_string(page));
+      const fs::path copy = folder_ / "copy";
+      fs::remove_all(copy);
+      fs::copy(root / "format-1", copy, fs::copy_options::recursive);
+      std::string bytes = bytes_of(copy / name);
+      if (is_pages) {
+        const size_t at = page * storage::kPageBytes;
+        bytes.replace(at, storage::kPageBytes,
+                      newer(bytes.substr(at, storage::kPageBytes), kVersionAt, storage::kMetaChecksumOffset, 0));
+      } else {
+        const uint64_t id = base::load_u64(bytes_of(copy / pages).data() + 16);
+        bytes = newer(std::move(bytes), kVersionAt, storage::kSegmentHeaderBytes - 4, id);
+      }
+      write_bytes(copy / name, bytes);
+      const std::map<std::string, std::string> before = all_files(copy);
+      testing::TestClock clock;
+      for (const bool read_only : {true, false, true}) {
+        EngineDriver driver(small_files(copy.string(), &clock));
+        const Status opened = driver.open(read_only);
+        EXPECT_EQ(opened.code(), Code::kFormatTooNew) << opened.to_string();
+        EXPECT_FALSE(opened.hint().empty());
+      }
+      std::map<std::string, std::string> after = all_files(copy);
+      after.erase("LOCK");
+      EXPECT_EQ(after, before);
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 4);
 }
 
 TEST_F(GoldenTest, WritesTheOneOfToday) {

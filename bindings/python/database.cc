@@ -53,7 +53,7 @@ Gives space back, and forgets the versions replaced longer ago than `keep_histor
 
 A timedelta, counted back from the last commit, on all branches; None means that of `open`. `progress(done, total)` is
 called from time to time. Returns `{"bytes_before", "bytes_after", "versions_removed"}`. Raises StateError
-`in_transaction`; AccessDeniedError `read_only`; ValidationError `out_of_range` for a negative time.
+`in_transaction`, `compaction_active` (from its own progress callback); AccessDeniedError `read_only`; ValidationError `out_of_range` for a negative time.
 
 >>> sorted(db.compact())
 ['bytes_after', 'bytes_before', 'versions_removed']

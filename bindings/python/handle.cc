@@ -157,7 +157,8 @@ PyObject* cache(PyTypeObject* type, PyObject* const* arguments, Py_ssize_t count
 PyObject* session(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kSession, arguments, count, names)) return nullptr;
-  auto other = handle->session->session();
+  // Another thread may be opening or closing a database, which takes its time.
+  auto other = run_released([&] { return handle->session->session(); });
   return other.is_ok() ? new_handle(Py_TYPE(handle), std::move(*other)) : raise(other.status());
 }
 

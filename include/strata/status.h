@@ -66,6 +66,7 @@ enum class Code : uint8_t {
   kTransactionActive,
   kNoTransaction,
   kTransactionOtherThread,
+  kCompactionActive,
   kDatabaseLocked,
   kFormatTooNew,
   kNotImplemented,

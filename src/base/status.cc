@@ -44,6 +44,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"transaction_active", ErrorKind::kState},
     {"no_transaction", ErrorKind::kState},
     {"transaction_other_thread", ErrorKind::kState},
+    {"compaction_active", ErrorKind::kState},
     {"database_locked", ErrorKind::kState},
     {"format_too_new", ErrorKind::kState},
     {"not_implemented", ErrorKind::kState},

@@ -26,6 +26,20 @@ uint64_t random_id() {
   return id;
 }
 
+// Notes for its lifetime which thread does something.
+class ThreadNote {
+ public:
+  explicit ThreadNote(std::atomic<std::thread::id>* thread) : thread_(*thread) {
+    thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  ~ThreadNote() { thread_.store(std::thread::id(), std::memory_order_relaxed); }
+  ThreadNote(const ThreadNote&) = delete;
+  ThreadNote& operator=(const ThreadNote&) = delete;
+
+ private:
+  std::atomic<std::thread::id>& thread_;
+};
+
 }  // namespace
 
 Database::Database(DatabaseOptions options) : options_(std::move(options)) {
@@ -177,6 +191,8 @@ Status Database::close() {
       if (end.is_ok() && changed) result = checkpointer_->run(*end);
     }
   }
+  // A compaction under way in another thread, or around this one, writes nothing more once others may open the folder.
+  if (checkpointer_ != nullptr) checkpointer_->stop();
   lock_.reset();
   return result;
 }
@@ -212,7 +228,12 @@ uint64_t Database::disk_bytes() const { return in_memory() ? 0 : nodes_->disk_by
 Status Database::checkpoint() { return checkpointer_->run(); }
 
 Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, const Progress& progress) {
+  if (compacting_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    return Status::error(Code::kCompactionActive, "compact cannot be called by its own progress callback",
+                         "wait until it has returned");
+  }
   const base::MutexLock compacting(compacting_);
+  const ThreadNote note(&compacting_thread_);
   STRATA_TRY(engine_->failure());
   if (!keep_micros) keep_micros = checkpointer_->keep_history();
   const auto size = [this] {

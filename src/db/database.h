@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/mutex.h"
 #include "branch/catalogue.h"
@@ -103,7 +104,8 @@ class Database {
   std::optional<uint64_t> clean_at_commit_;  // the commit at which it was last closed for good
   base::Mutex handles_mutex_;
   int strict_handles_ GUARDED_BY(handles_mutex_) = 0;
-  base::Mutex compacting_;  // one compaction at a time
+  base::Mutex compacting_;                          // one compaction at a time
+  std::atomic<std::thread::id> compacting_thread_;  // whose progress callback must not ask for another
   std::atomic<uint64_t> trimmed_at_{0};
   std::atomic<bool> closed_{false};
 };

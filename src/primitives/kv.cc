@@ -188,8 +188,8 @@ Result<std::vector<uint64_t>> Kv::put_batch(std::span<const Item> items) {
     STRATA_TRY(check_value(item.value));
   }
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "kv_batch_put"));
   if (items.empty()) return std::vector<uint64_t>();
+  STRATA_TRY(txn::check_writable(*context, "kv_batch_put"));
   const KeyBatch keys(context->space, items.size(), [&](size_t i) { return items[i].key; });
   // Of a key given twice the last value counts, and both get its version.
   std::vector<txn::Write> writes;
@@ -227,6 +227,7 @@ Status Kv::get_batch(std::span<const std::string_view> keys, AsOf as_of, RowList
 Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys) {
   for (const std::string_view key : keys) STRATA_TRY(model::check_key(key));
   STRATA_ASSIGN(txn::Context * context, call_.context());
+  if (keys.empty()) return std::vector<bool>();
   STRATA_TRY(txn::check_writable(*context, "kv_delete"));
   const KeyBatch tree_keys(context->space, keys.size(), [&](size_t i) { return keys[i]; });
   std::vector<txn::Write> writes;
@@ -240,7 +241,6 @@ Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys
     first.push_back(i);
   }
   std::vector<bool> erased(keys.size(), false);
-  if (writes.empty()) return erased;
   // Whether a key was there is something that a transaction has read.
   if (context->transaction != nullptr) {
     for (const txn::Write& write : writes) context->transaction->note_key(write.key);

@@ -27,10 +27,21 @@ Status Checkpointer::run_if(const std::function<bool()>& needed) {
 
 Status Checkpointer::between(const std::function<Status()>& work) {
   const base::MutexLock running(running_);
+  STRATA_TRY(check_running());
   return work();
 }
 
+void Checkpointer::stop() {
+  const base::MutexLock running(running_);
+  stopped_ = true;
+}
+
+Status Checkpointer::check_running() const {
+  return stopped_ ? Status::error(Code::kClosed, "the database was closed meanwhile") : Status::ok();
+}
+
 Status Checkpointer::run_locked(storage::LogPosition clean_end) {
+  STRATA_TRY(check_running());
   STRATA_TRY(engine_.failure());
   CheckpointHead head;
   std::vector<tree::Root> roots;

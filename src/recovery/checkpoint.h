@@ -34,6 +34,8 @@ class Checkpointer {
   Status run_if(const std::function<bool()>& needed);
   // Does `work` while no checkpoint is under way.
   Status between(const std::function<Status()>& work);
+  // Waits for the checkpoint under way; from then on everything above answers kClosed.
+  void stop();
   // Where a replay on the newest checkpoint begins.
   storage::LogPosition cut() const { return cut_.load(); }
   // Where a replay on the older of the two that can be opened begins: the log before it is not needed any more.
@@ -44,12 +46,14 @@ class Checkpointer {
   std::optional<uint64_t> keep_history() const;
 
  private:
+  Status check_running() const REQUIRES_LOCK(running_);
   Status run_locked(storage::LogPosition clean_end) REQUIRES_LOCK(running_);
 
   storage::NodeStore& store_;
   txn::Engine& engine_;
   branch::Catalogue& catalogue_;
   base::Mutex running_;  // held for the length of a checkpoint; taken before the commit lock
+  bool stopped_ GUARDED_BY(running_) = false;
   std::atomic<storage::LogPosition> cut_{0};
   std::atomic<storage::LogPosition> needed_from_{0};
   std::atomic<storage::LogPosition> keep_log_from_{0};

@@ -194,14 +194,18 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
   parts.checkpointer.keep_log_from(drop_to);
   STRATA_TRY(parts.checkpointer.run());
   STRATA_TRY(parts.checkpointer.run());
-  const txn::CommitLock held = engine.lock();
-  STRATA_TRY(engine.log().drop_before(std::min(drop_to, parts.checkpointer.needed_from())));
+  STRATA_TRY(parts.checkpointer.between([&parts, drop_to] {
+    const txn::CommitLock held = parts.engine.lock();
+    return parts.engine.log().drop_before(std::min(drop_to, parts.checkpointer.needed_from()));
+  }));
   return hidden;
 }
 
 Status collect_garbage(const RetentionParts& parts) {
   return parts.checkpointer.between([&parts] {
     const txn::CommitLock held = parts.engine.lock();
+    // In strict mode the states between what is visible and the tips are nobody's roots yet, and will be visible.
+    STRATA_TRY(parts.engine.settle(held));
     std::vector<tree::Root> roots = parts.catalogue.roots(held);
     roots.push_back(parts.engine.evacuated());
     return parts.engine.forest().collect(roots);
@@ -245,7 +249,7 @@ Status shrink(const RetentionParts& parts) {
   STRATA_TRY(collect_garbage(parts));
   STRATA_TRY(parts.checkpointer.run());
   STRATA_TRY(parts.checkpointer.run());
-  return parts.store.trim();
+  return parts.checkpointer.between([&parts] { return parts.store.trim(); });
 }
 
 }  // namespace strata::recovery

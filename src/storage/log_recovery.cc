@@ -47,8 +47,8 @@ namespace {
 // spare file (rule 8).
 constexpr uint64_t kIncarnationsTried = 1u << 16;
 
+// A file of the folder. Not kept open: there may be more of them than a process may have open.
 struct Found {
-  std::unique_ptr<os::File> file;
   uint64_t file_bytes = 0;
   std::optional<SegmentHeader> header;  // nothing: it does not check
   Status damage;                        // why
@@ -84,6 +84,9 @@ class Recovery {
     return record_seed(options_.database_id, incarnation, segment);
   }
   std::string path(uint32_t number) const { return os::join_path(options_.folder, segment_name(number)); }
+  Result<std::unique_ptr<os::File>> open(uint32_t number) const {
+    return options_.fs->open(path(number), os::OpenMode::kRead);
+  }
   void note_durable(LogPosition position) { result_.known_durable = std::max(result_.known_durable, position); }
 
   const LogOptions& options_;
@@ -114,10 +117,10 @@ Status Recovery::list_files() {
     const std::optional<uint32_t> number = segment_number(name);
     if (!number) continue;
     Found found;
-    STRATA_ASSIGN(found.file, options_.fs->open(path(*number), os::OpenMode::kRead));
-    STRATA_ASSIGN(found.file_bytes, found.file->size());
+    STRATA_ASSIGN(const std::unique_ptr<os::File> file, open(*number));
+    STRATA_ASSIGN(found.file_bytes, file->size());
     char bytes[kSegmentHeaderBytes];
-    STRATA_ASSIGN(const size_t n, found.file->read(0, sizeof(bytes), bytes));
+    STRATA_ASSIGN(const size_t n, file->read(0, sizeof(bytes), bytes));
     Result<SegmentHeader> header = decode_segment_header({bytes, n}, options_.database_id, path(*number));
     if (!header.is_ok() && header.status().code() != Code::kCorruption) return header.status();
     if (!header.is_ok()) {
@@ -242,7 +245,8 @@ Result<bool> Recovery::replay_segment(size_t index, uint64_t from) {
                               "the segment begins with commit " + std::to_string(found.header->first_commit) +
                                   " instead of " + std::to_string(result_.next_commit));
   }
-  LogScanner scanner(read_from(*found.file), seed_of(found.header->incarnation, number), from, limit,
+  STRATA_ASSIGN(const std::unique_ptr<os::File> file, open(number));
+  LogScanner scanner(read_from(*file), seed_of(found.header->incarnation, number), from, limit,
                      {result_.next_commit, result_.last_timestamp});
   LogScanner::Step step = LogScanner::Step::kStop;
   while (true) {
@@ -300,13 +304,15 @@ Status Recovery::cut(size_t index, uint64_t offset, std::string_view reason) {
 Result<LogPosition> Recovery::evidence_behind(uint32_t number, uint64_t offset) {
   const Found& found = files_.at(number);
   uint64_t records = 0;
-  return greatest_durable(read_from(*found.file), seed_of(found.header->incarnation, number), offset, found.file_bytes,
+  STRATA_ASSIGN(const std::unique_ptr<os::File> file, open(number));
+  return greatest_durable(read_from(*file), seed_of(found.header->incarnation, number), offset, found.file_bytes,
                           &records);
 }
 
 Result<LogPosition> Recovery::evidence_in_headless(uint32_t number, const Found& found) {
   char head[kRecordHeaderBytes];
-  STRATA_ASSIGN(const size_t n, found.file->read(kSegmentHeaderBytes, sizeof(head), head));
+  STRATA_ASSIGN(const std::unique_ptr<os::File> file, open(number));
+  STRATA_ASSIGN(const size_t n, file->read(kSegmentHeaderBytes, sizeof(head), head));
   if (n < sizeof(head) || std::all_of(head, head + n, [](char c) { return c == 0; })) return LogPosition{0};
   uint64_t known = 0;  // of the newest segment before it: the opening that may have written it, if no later one did
   for (const auto& [older, other] : files_) {
@@ -318,7 +324,7 @@ Result<LogPosition> Recovery::evidence_in_headless(uint32_t number, const Found&
     // Rule 3: the first segment of a new incarnation was on the device before its first record was written.
     if (incarnation != known) return segment_start(number);
     uint64_t records = 0;
-    return greatest_durable(read_from(*found.file), seed_of(incarnation, number), kSegmentHeaderBytes, found.file_bytes,
+    return greatest_durable(read_from(*file), seed_of(incarnation, number), kSegmentHeaderBytes, found.file_bytes,
                             &records);
   }
   return LogPosition{0};

@@ -121,14 +121,24 @@ def check(db, expected, rng):
                 )
 
 
+ROUNDS = 12  # of one database; then its history is long enough
+
+
 @pytest.mark.parametrize("durability", ["buffered", "strict"])
-def test_nothing_acknowledged_is_lost(tmp_path, durability):
-    """One database, killed and reopened again and again, at a moment that only the scheduler knows."""
+def test_nothing_acknowledged_is_lost(tmp_path, count, durability):
+    """A database, killed and reopened again and again, at a moment that only the scheduler knows."""
     rng = random.Random(f"{SEED}:{durability}")
     print(f"STRATA_SEED={SEED}")
-    path, expected = tmp_path / "db", Expected()
-    rounds, acknowledged = scaled(12), 0
-    for _ in range(rounds):
+    for n in range(scaled(1)):
+        steps = kill_again_and_again(tmp_path / f"db{n}", durability, rng)
+        count(f"kills, {durability}", ROUNDS)
+        count(f"steps acknowledged, {durability}", steps)
+
+
+def kill_again_and_again(path, durability, rng):
+    """Returns how many steps were acknowledged, all of which were there."""
+    expected, acknowledged = Expected(), 0
+    for _ in range(ROUNDS):
         writer = start(WRITER, path, durability, rng.random(), expected.next)
         for _ in range(rng.choice([1, 5, 50, 200, 600])):
             line = writer.stdout.readline()
@@ -150,7 +160,7 @@ def test_nothing_acknowledged_is_lost(tmp_path, durability):
                 assert db.verify() == {**db.verify(), "ok": True, "problems": []}
         # What the next writer begins with is free of the numbers that were on their way.
         expected.next += 1
-    print(f"{rounds} kills, {acknowledged} acknowledged steps, all there")
+    return acknowledged
 
 
 def test_killed_while_it_recovers(tmp_path):

@@ -387,6 +387,12 @@ LONG_CALLS = {
     "kv_scan": "[db.kv_scan() for _ in range(100)]",
     "verify": "[db.verify() for _ in range(1000)]",
     "compact": "[db.compact() for _ in range(1000)]",
+    "kv_scan of the past": "[db.kv_scan(as_of=stamp) for _ in range(100)]",
+    "kv_count": "[db.kv_count('k') for _ in range(10_000_000)]",
+    "flush": "[(db.kv_put('k1', [1, 'x' * 50]), db.flush()) for _ in range(1_000_000)]",
+    "open": "[Strata.open(sys.argv[1]).close() for _ in range(1_000_000)]",
+    "read-only open": "[Strata.open(sys.argv[2], read_only=True).close() for _ in range(1_000_000)]",
+    "run": "[db.run(lambda handle: handle.kv_put('k1', [1, 'x' * 50])) for _ in range(10_000_000)]",
 }
 
 
@@ -396,11 +402,15 @@ def test_ctrl_c(tmp_path, name):
     """A call that lasts ends with KeyboardInterrupt, has changed nothing, and the handle goes on."""
     process = start(
         f"""
-import os, sys
+import os, shutil, sys
 from stratadb import Strata
 db = Strata.open(sys.argv[1])
 db.kv_batch_put({{f"k{{n}}": [n, "x" * 50] for n in range(100_000)}})
 entries = {{f"new{{n}}": n for n in range(600_000)}}
+stamp = db.info()["commit_timestamp"]
+db.kv_put("k0", "later")
+db.flush()
+shutil.copytree(sys.argv[1], sys.argv[2])  # as a killed process leaves it: it is replayed at every opening
 try:
     os.write(1, b"ready")
     {LONG_CALLS[name]}
@@ -413,8 +423,12 @@ print(count)
 db.kv_put("k0", "after")
 assert db.verify()["ok"]
 db.close()
+with Strata.open(sys.argv[2]) as copy:
+    assert copy.kv_count() == 100_000
+    assert copy.verify()["ok"]
 """,
         tmp_path / "db",
+        tmp_path / "copy",
     )
     assert process.stdout.read(5) == b"ready"
     process.send_signal(signal.SIGINT)
