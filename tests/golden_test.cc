@@ -162,7 +162,7 @@ TEST_F(GoldenTest, NewerFormatsAreRefusedAndLeftAlone) {
       }
       write_bytes(copy / name, bytes);
       const std::map<std::string, std::string> before = all_files(copy);
-      testing::TestClock clock;
+      StillClock clock;
       for (const bool read_only : {true, false, true}) {
         EngineDriver driver(small_files(copy.string(), &clock));
         const Status opened = driver.open(read_only);

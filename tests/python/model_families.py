@@ -155,7 +155,8 @@ class Cells:
             version = there["version"] if right else rng.randrange(4)
             pair.check(handles, "state_cas", cell, value(rng), expected_version=version)
         else:
-            pair.check(handles, "state_cas", cell, value(rng), 1, expected_version=rng.choice([1, -1, 2**63]))
+            wrong = rng.choice([((1,), 1), ((), -1), ((), 2**63)])
+            pair.check(handles, "state_cas", cell, value(rng), *wrong[0], expected_version=wrong[1])
 
     def everything(self, pair, handles):
         pair.check(handles, "state_list")
