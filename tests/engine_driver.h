@@ -14,10 +14,12 @@
 #include "db/session_impl.h"
 #include "strata/branch.h"
 #include "strata/event.h"
+#include "strata/json.h"
 #include "strata/kv.h"
 #include "strata/session.h"
 #include "strata/space.h"
 #include "strata/state.h"
+#include "strata/value.h"
 #include "testing/model_db.h"
 #include "testing/random_ops.h"
 
@@ -187,20 +189,41 @@ class EngineDriver {
   Status write_each(Call& call, const testing::RandomOp& op) {
     for (const testing::ModelWrite& write : op.writes) {
       STRATA_TRY(call.space_use(write.space));
-      const bool cell = write.family == testing::ModelFamily::kCell;
-      if (!write.value.has_value()) {
-        STRATA_TRY((cell ? State(call).erase(write.key) : Kv(call).erase(write.key)).status());
+      if (write.value.has_value()) {
+        STRATA_ASSIGN(const uint64_t answer, put(call, write));
+        versions_.push_back(answer);
+      } else {
+        STRATA_TRY(erase(call, write));
         versions_.push_back(0);
-        continue;
       }
-      Result<uint64_t> answer = write.family == testing::ModelFamily::kEvent
-                                    ? Events(call).append(write.key, *write.value)
-                                : cell ? swap(call, write.key, *write.value)
-                                       : Kv(call).put(write.key, *write.value);
-      STRATA_TRY(answer.status());
-      versions_.push_back(*answer);
     }
     return Status::ok();
+  }
+
+  static Result<uint64_t> put(Call& call, const testing::ModelWrite& write) {
+    switch (write.family) {
+      case testing::ModelFamily::kEvent:
+        return Events(call).append(write.key, *write.value);
+      case testing::ModelFamily::kCell:
+        return swap(call, write.key, *write.value);
+      case testing::ModelFamily::kDocument:
+        return put_document(call, write.key, *write.value);
+      default:
+        return Kv(call).put(write.key, *write.value);
+    }
+  }
+
+  static Status erase(Call& call, const testing::ModelWrite& write) {
+    if (write.family == testing::ModelFamily::kCell) return State(call).erase(write.key).status();
+    if (write.family == testing::ModelFamily::kDocument) return Json(call).erase(write.key, "$").status();
+    return Kv(call).erase(write.key).status();
+  }
+
+  // Whole, or the only member that documents of this work have, which comes to the same.
+  static Result<uint64_t> put_document(Call& call, std::string_view key, std::string_view value) {
+    if (value.size() % 2 == 0) return Json(call).set(key, "$", value);
+    STRATA_ASSIGN(const auto member, ValueView(value).find("v"));
+    return Json(call).set(key, "$.v", member->bytes());
   }
 
   Status put_batch(Call& call, const testing::RandomOp& op) {
@@ -361,7 +384,32 @@ class Comparison {
         STRATA_TRY(same(where + " " + space + "/" + key, rows, i, *version));
       }
       STRATA_TRY(cells(call, where + " " + space, branch, space, at));
+      STRATA_TRY(documents(call, where + " " + space, branch, space, at));
       STRATA_TRY(events(call, where + " " + space, branch.events(space, at), at));
+    }
+    return Status::ok();
+  }
+
+  static Status documents(Call& call, const std::string& where, const testing::ModelBranch& branch,
+                          const std::string& space, AsOf at) {
+    RowList rows;
+    STRATA_TRY(Json(call).list("", std::nullopt, at, &rows));
+    const auto expected = branch.scan(space, "", at, testing::ModelFamily::kDocument);
+    if (rows.size() != expected.size()) {
+      return differ(where, std::to_string(rows.size()) + " documents, not " + std::to_string(expected.size()));
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto& [key, version] = expected[i];
+      if (rows.key(i) != key) return differ(where, "document " + std::string(rows.key(i)) + " in place of " + key);
+      std::string whole;
+      std::string part;
+      STRATA_ASSIGN(const auto found, Json(call).get(key, "$", at, &whole));
+      if (!found || found->version != version->version || found->timestamp != version->timestamp) {
+        return differ(where, "another version of document " + key);
+      }
+      STRATA_TRY(Json(call).get(key, "$.v", at, &part).status());
+      STRATA_ASSIGN(const auto member, ValueView(*version->value).find("v"));
+      if (whole != *version->value || part != member->bytes()) return differ(where, "another document " + key);
     }
     return Status::ok();
   }
@@ -428,6 +476,8 @@ class Comparison {
       STRATA_TRY(histories_of(call, name + " history of " + space + "/", branch, space, testing::ModelFamily::kKey));
       STRATA_TRY(
           histories_of(call, name + " history of cell " + space + "/", branch, space, testing::ModelFamily::kCell));
+      STRATA_TRY(histories_of(call, name + " history of document " + space + "/", branch, space,
+                              testing::ModelFamily::kDocument));
     }
     return Status::ok();
   }
@@ -438,8 +488,9 @@ class Comparison {
       const std::string where = what + key;
       const std::vector<testing::ModelVersion> expected = branch.history(space, key, {}, family);
       RowList rows;
-      const bool cell = family == testing::ModelFamily::kCell;
-      const auto known = cell ? State(call).history(key, {}, &rows) : Kv(call).history(key, {}, &rows);
+      const auto known = family == testing::ModelFamily::kCell       ? State(call).history(key, {}, &rows)
+                         : family == testing::ModelFamily::kDocument ? Json(call).history(key, {}, &rows)
+                                                                     : Kv(call).history(key, {}, &rows);
       STRATA_TRY(known.status());
       if (rows.size() != expected.size() || *known == expected.empty()) {
         return differ(where, std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));

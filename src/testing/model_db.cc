@@ -156,7 +156,7 @@ void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writ
 void ModelDb::remove_space(const std::string& name, const std::string& space, uint64_t timestamp) {
   ModelBranch& target = branches_.at(name);
   std::vector<ModelWrite> writes;
-  for (const ModelFamily family : {ModelFamily::kKey, ModelFamily::kCell}) {
+  for (const ModelFamily family : {ModelFamily::kKey, ModelFamily::kCell, ModelFamily::kDocument}) {
     for (const auto& [key, version] : target.scan(space, "", {}, family)) {
       writes.push_back({space, key, std::nullopt, family});
     }

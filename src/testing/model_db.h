@@ -1,5 +1,5 @@
-// The oracle: a database as plain maps. Everything that the engine answers about keys, cells, events, branches,
-// versions and moments can be read off here, slowly and obviously.
+// The oracle: a database as plain maps. Everything that the engine answers about keys, cells, documents, events,
+// branches, versions and moments can be read off here, slowly and obviously.
 //
 // Timestamps are the engine's: the caller passes what the engine answered. All other numbers are computed.
 // Thread safety: none. Ownership: a value; copies are independent.
@@ -24,8 +24,9 @@ struct ModelVersion {
 };
 using ModelChain = std::vector<ModelVersion>;  // oldest first
 
-// What is written: a key, a cell, or an event, whose `key` is its type and whose value, always there, its payload.
-enum class ModelFamily : uint8_t { kKey, kCell, kEvent };
+// What is written: a key, a cell, a whole document, or an event, whose `key` is its type and whose value, always there,
+// its payload.
+enum class ModelFamily : uint8_t { kKey, kCell, kDocument, kEvent };
 
 struct ModelWrite {
   std::string space;
@@ -51,7 +52,7 @@ class ModelBranch {
   std::optional<std::string> parent;
   std::optional<uint64_t> fork_timestamp;
 
-  // Of keys or of cells. The version that is current at that moment, deleted or not; null if there is none.
+  // Of keys, cells or documents. The version that is current at that moment, deleted or not; null if there is none.
   const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at,
                            ModelFamily family = ModelFamily::kKey) const;
   // As find, but a deleted one is none.

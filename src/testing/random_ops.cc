@@ -19,7 +19,7 @@ std::string describe(const RandomOp& op) {
   if (op.as_of.has_value()) text += " as of " + std::to_string(*op.as_of);
   if (op.keep_micros.has_value()) text += " keeping " + std::to_string(*op.keep_micros);
   for (const ModelWrite& write : op.writes) {
-    static constexpr const char* kFamilies[] = {"", "cell ", "event "};
+    static constexpr const char* kFamilies[] = {"", "cell ", "document ", "event "};
     text += "\n    " + std::string(kFamilies[static_cast<size_t>(write.family)]) + write.space + "/";
     text += write.key.substr(0, 24);
     text += write.value.has_value() ? " = " + std::to_string(write.value->size()) + " bytes" : " erased";
@@ -71,6 +71,10 @@ ModelWrite RandomOps::any_write(uint64_t percent_erased) {
   if (!options_.families) return write;
   const uint64_t dice = random_.below(10);
   if (dice < 2) write.family = ModelFamily::kCell;
+  if (dice >= 2 && dice < 4) {
+    write.family = ModelFamily::kDocument;
+    if (write.value) write.value = any_payload();
+  }
   if (dice >= 8 && write.value) {
     write.family = ModelFamily::kEvent;
     write.key = "type " + std::to_string(random_.below(5));

@@ -44,7 +44,7 @@ struct RandomOptions {
   uint64_t keys = 40;              // of each space
   uint64_t branches = 6;           // besides default
   uint64_t largest_value = 12000;  // bytes, once in a while
-  bool families = true;            // cells and events too, not keys alone
+  bool families = true;            // cells, documents and events too, not keys alone
   bool branch_ops = true;
   bool maintenance = true;  // flush, checkpoint, compact, reopen
   // Of so many microseconds of history most is kept, by some compactions; nothing: all of it, always.
