@@ -193,7 +193,7 @@ class World {
   // Until the others are done with so much of their work.
   Status maintain(Session& session, testing::Random& random, uint64_t rounds) {
     for (uint64_t i = 0; i < rounds; ++i) {
-      switch (random.below(4)) {
+      switch (random.below(5)) {
         case 0:
           STRATA_TRY(session.flush());
           break;
@@ -202,6 +202,9 @@ class World {
           break;
         case 2:
           STRATA_TRY(session.compact(std::nullopt, nullptr).status());
+          break;
+        case 3:
+          STRATA_TRY(session.compact(random.below(200'000), nullptr).status());
           break;
         default: {
           const auto verified = session.verify(nullptr);

@@ -83,8 +83,10 @@ Status Call::begin(bool read_only, Isolation isolation, std::optional<std::strin
   options.read_only = read_only || impl.read_only;
   options.isolation = isolation;
   options.message = std::move(message);
-  impl.transaction =
+  auto transaction =
       std::make_unique<txn::Transaction>(impl.database->engine(), impl.context.branch, std::move(options));
+  STRATA_TRY(txn::check_alive(*impl.context.branch));
+  impl.transaction = std::move(transaction);
   impl.owner_thread = Session::Impl::this_thread();
   impl.owner_task = impl.task();
   impl.transaction_id.store(next_transaction_id(), std::memory_order_release);

@@ -265,9 +265,9 @@ Result<DatabaseInfo> Database::info() {
   if (!in_memory()) info.path = options_.folder;
   info.durability = engine_->strict() ? Durability::kStrict : Durability::kBuffered;
   info.uptime_secs = static_cast<double>(options_.clock->monotonic_micros() - opened_at_micros_) / 1e6;
+  const tree::ReadGuard guard(*forest_);  // before the list: it keeps what a branch that is deleted now holds
   const std::vector<txn::BranchPtr> branches = catalogue_->all();
   info.branch_count = branches.size();
-  const tree::ReadGuard guard(*forest_);
   for (const txn::BranchPtr& branch : branches) {
     STRATA_ASSIGN(const uint64_t keys, branch::key_count(*forest_, branch->visible.load().present));
     info.total_keys += keys;

@@ -35,9 +35,12 @@ Result<std::set<LogPosition>> needed_values(txn::Engine& engine, const branch::C
                                             LogPosition drop_to) {
   std::set<LogPosition> needed;
   {
+    const std::vector<txn::Engine::OpenSnapshot> snapshots = engine.open_snapshots();
     const tree::ReadGuard guard(engine.forest());
     tree::Root seen;
-    std::vector<txn::Head> heads = engine.open_snapshots();
+    std::vector<txn::Head> heads;
+    heads.reserve(snapshots.size());
+    for (const txn::Engine::OpenSnapshot& snapshot : snapshots) heads.push_back(snapshot.head);
     for (const txn::BranchPtr& branch : catalogue.all()) heads.push_back(branch->visible.load());
     for (const txn::Head& head : heads) {
       STRATA_TRY(add_rows(engine, seen, head.present, drop_to, &needed));

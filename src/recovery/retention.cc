@@ -134,8 +134,10 @@ Status purge_all(txn::Engine& engine, const branch::Catalogue& catalogue, uint64
   return Status::ok();
 }
 
-void publish_purged(const std::vector<PurgedBranch>& purged, uint64_t cut) {
-  for (const PurgedBranch& one : purged) {
+// `commit`: the number of the edit's record. Whoever pins such a head pins nodes as young as that.
+void publish_purged(std::vector<PurgedBranch>* purged, uint64_t cut, uint64_t commit) {
+  for (PurgedBranch& one : *purged) {
+    one.head.commit = commit;
     one.branch->trimmed_before.store(std::max(cut, one.branch->trimmed_before.load()), std::memory_order_release);
     one.branch->tip = one.head;
     one.branch->visible.store(one.head);
@@ -154,7 +156,7 @@ Status replay_retention(txn::Engine& engine, branch::Catalogue& catalogue, const
   tree::Edit edit = engine.forest().edit(record.commit);
   std::vector<PurgedBranch> purged;
   STRATA_TRY(purge_all(engine, catalogue, cut, &edit, &purged));
-  publish_purged(purged, cut);
+  publish_purged(&purged, cut, record.commit);
   edit.finish();
   return Status::ok();
 }
@@ -187,13 +189,15 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
     storage::RecordBuilder record(engine.seed());
     record.begin(storage::RecordKind::kHorizon, 0, 0, 0, {}, encode_cut(cut));
     STRATA_TRY(engine.append_system(held, &stamp, record.finish()));
-    publish_purged(purged, cut);
+    publish_purged(&purged, cut, stamp.commit);
     engine.set_evacuated(held, evacuated);
     edit.finish();
   }
   parts.checkpointer.keep_log_from(drop_to);
   STRATA_TRY(parts.checkpointer.run());
   STRATA_TRY(parts.checkpointer.run());
+  // Whoever began to read before the cut was published may be on his way into what goes now.
+  engine.forest().wait_for_readers();
   STRATA_TRY(parts.checkpointer.between([&parts, drop_to] {
     const txn::CommitLock held = parts.engine.lock();
     return parts.engine.log().drop_before(std::min(drop_to, parts.checkpointer.needed_from()));
@@ -238,7 +242,7 @@ Status shrink(const RetentionParts& parts) {
       storage::RecordBuilder record(engine.seed());
       record.begin(storage::RecordKind::kHorizon, 0, 0, 0, {}, encode_cut(0));
       STRATA_TRY(engine.append_system(held, &stamp, record.finish()));
-      publish_purged(moved, 0);
+      publish_purged(&moved, 0, stamp.commit);
       // Branches that shared nodes share the moved ones: what was born in this edit is nobody's alone.
       for (const PurgedBranch& one : moved) one.branch->exclusive_since = stamp.commit;
       engine.set_evacuated(held, evacuated);

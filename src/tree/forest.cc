@@ -1,5 +1,6 @@
 #include "tree/forest.h"
 
+#include "base/check.h"
 #include "tree/forest_impl.h"
 
 namespace strata::tree {
@@ -66,11 +67,14 @@ Result<uint64_t> Forest::rank(const Root& root, std::string_view key) const {
 }
 
 Pin Forest::pin(uint64_t stamp, std::span<const Root> roots) const {
+  for (const Root& root : roots) STRATA_CHECK(root.birth <= stamp);  // else it would not hold the youngest nodes
   Pin pin;
   pin.ticket_ = impl_->pins.add(stamp, roots);
   pin.impl_ = impl_.get();
   return pin;
 }
+
+void Forest::wait_for_readers() const { impl_->wait_for_readers(); }
 
 void Forest::reclaim() {
   impl_->reclaim();

@@ -183,6 +183,8 @@ class Forest {
   Edit edit(uint64_t stamp);
   // Frees what no guard and no pin holds any more. Called by finish() too; for idle times.
   void reclaim();
+  // Returns when every guard that was entered before has been left. REQUIRES: the calling thread holds none.
+  void wait_for_readers() const;
   // Frees every node that is reachable neither from these roots nor from a pin. Loads inner nodes only. Waits until the
   // guards that were entered before have been left. REQUIRES: the calling thread holds no guard, no checkpoint is
   // between begin and end, and all roots that may still be read without a pin are given.

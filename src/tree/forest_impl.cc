@@ -1,5 +1,6 @@
 #include "tree/forest_impl.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "tree/edit_state.h"
@@ -57,9 +58,10 @@ void ForestImpl::reclaim() {
 }
 
 void ForestImpl::unpin(uint64_t ticket) {
+  // In one step for append_retired: a node on its way from one list to the other would look like garbage.
+  base::MutexLock lock(mutex_);
   std::vector<RetiredNode> nodes = pins.remove(ticket);
   if (nodes.empty()) return;
-  base::MutexLock lock(mutex_);
   unpinned_.push_back({epochs.advance(), std::move(nodes)});
   any_unpinned_.store(true, std::memory_order_release);
 }
@@ -71,10 +73,13 @@ void ForestImpl::append_waiting(std::vector<RetiredNode>* nodes) const {
 }
 
 void ForestImpl::append_retired(std::vector<storage::NodeId>* ids) const {
+  const auto append = [ids](const RetiredBatch& batch) {
+    for (const RetiredNode& node : batch.nodes) ids->push_back(node.id);
+  };
+  std::for_each(waiting_.begin(), waiting_.end(), append);
+  base::MutexLock lock(mutex_);
   pins.append_held(ids);
-  std::vector<RetiredNode> waiting;
-  append_waiting(&waiting);
-  for (const RetiredNode& node : waiting) ids->push_back(node.id);
+  std::for_each(unpinned_.begin(), unpinned_.end(), append);
 }
 
 uint64_t ForestImpl::retired_count() const {

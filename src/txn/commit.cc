@@ -80,10 +80,7 @@ Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, 
 Result<CommitOutcome> Engine::commit_locked(const CommitRequest& request, const Head& validated) {
   STRATA_TRY(failure());
   BranchState& branch = **request.branch;
-  if (branch.deleted.load(std::memory_order_relaxed)) {
-    return Status::error(Code::kBranchNotFound, "branch '" + branch.origin.name + "' does not exist",
-                         "branch_create or branch_fork makes one; branch_list lists them");
-  }
+  STRATA_TRY(check_alive(branch));
   if (request.base != nullptr && validates_) {
     STRATA_TRY(validate(forest_, validated, branch.tip, request.writes, request.reads));
   }

@@ -22,6 +22,10 @@ struct Context {
   bool may_wait = true;
 };
 
+// kBranchNotFound for a branch that was deleted. Who asks under a ReadGuard (or holding a Pin taken under one) and
+// hears that it lives may read what it shows: what a deleted one held can be gone.
+Status check_alive(const BranchState& branch);
+
 // kReadOnly if the handle or the open transaction refuses writes; `what` names the operation's target.
 Status check_writable(const Context& context, std::string_view what);
 

@@ -126,11 +126,14 @@ void Engine::remove_snapshot(uint64_t ticket) {
   snapshots_.erase(ticket);
 }
 
-std::vector<Head> Engine::open_snapshots() const {
+std::vector<Engine::OpenSnapshot> Engine::open_snapshots() const {
   const base::MutexLock lock(snapshots_mutex_);
-  std::vector<Head> heads;
-  for (const auto& [ticket, head] : snapshots_) heads.push_back(head);
-  return heads;
+  std::vector<OpenSnapshot> snapshots;
+  for (const auto& [ticket, head] : snapshots_) {
+    const tree::Root roots[] = {head.present, head.deleted};
+    snapshots.push_back({head, forest_.pin(head.commit, roots)});
+  }
+  return snapshots;
 }
 
 uint64_t Engine::last_timestamp(const CommitLock& held) const {

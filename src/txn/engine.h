@@ -151,7 +151,12 @@ class Engine {
   // The snapshots that are being read from for longer than a call: retention keeps what they need.
   uint64_t add_snapshot(const Head& head);
   void remove_snapshot(uint64_t ticket);
-  std::vector<Head> open_snapshots() const;
+  // Each with a pin of its own: the transaction may end at any time, and what only it kept with it.
+  struct OpenSnapshot {
+    Head head;
+    tree::Pin pin;
+  };
+  std::vector<OpenSnapshot> open_snapshots() const;
 
   // ---- replay, single-threaded ----
   // Applies a commit record to the branch's tip, and makes it visible. A run of commits is one edit of the trees, so

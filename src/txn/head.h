@@ -18,7 +18,7 @@ namespace strata::txn {
 struct Head {
   tree::Root present;
   tree::Root deleted;                    // tombstones live apart: scans and counts never wade through them
-  uint64_t commit = 0;                   // number of the branch's last commit (of the making, before the first)
+  uint64_t commit = 0;                   // number of the last record that changed the trees: no node is younger
   uint64_t timestamp = 0;                // of that commit
   storage::LogPosition last_record = 0;  // of that commit; 0: none
   uint64_t commits = 0;                  // since the branch was made

@@ -129,6 +129,12 @@ Result<uint64_t> Transaction::commit(bool may_wait) {
   return outcome.timestamp;
 }
 
+Status check_alive(const BranchState& branch) {
+  if (!branch.deleted.load()) return Status::ok();
+  return Status::error(Code::kBranchNotFound, "branch '" + branch.origin.name + "' does not exist",
+                       "branch_create or branch_fork makes one; branch_list lists them");
+}
+
 Status check_writable(const Context& context, std::string_view what) {
   const bool closed_for_writes = context.transaction != nullptr && context.transaction->read_only();
   if (!context.read_only && !closed_for_writes) return Status::ok();
@@ -144,6 +150,7 @@ Status atomically(const Context& context, const std::function<Status(const Conte
   while (true) {
     Transaction transaction(*context.engine, context.branch,
                             {context.read_only, Isolation::kSerializable, std::nullopt});
+    STRATA_TRY(check_alive(*context.branch));
     Context inside = context;
     inside.transaction = &transaction;
     STRATA_TRY(operation(inside));

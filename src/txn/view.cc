@@ -15,6 +15,7 @@ Status View::open(AsOf as_of) {
     head_ = transaction_->base();
     if (!as_of) writes_ = &transaction_->writes();
   } else {
+    STRATA_TRY(check_alive(*context_.branch));
     head_ = context_.branch->visible.load();
   }
   if (!as_of) return Status::ok();
