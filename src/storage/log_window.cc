@@ -15,11 +15,20 @@ Status no_entity(LogPosition position) {
   return Status::corruption(segment_name(segment_of(position)), offset_of(position), "there is no entity here");
 }
 
-// `*reads` is the number of reads so far. The first is of `first_bytes`.
-Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition position, size_t first_bytes,
-                  std::string* scratch, EntityView* out, uint64_t* reads) {
+// What reading takes: where the bytes come from, where they go, and the number of reads so far.
+struct Reading {
+  const CommitLog& log;
+  uint64_t database_id;
+  std::string* scratch;
+  uint64_t* reads;
+};
+
+// The first read is of `first_bytes`.
+Status read_whole(const Reading& with, LogPosition position, size_t first_bytes, EntityView* out) {
+  const CommitLog& log = with.log;
+  std::string* scratch = with.scratch;
   if (scratch->size() < first_bytes) scratch->resize(first_bytes);
-  ++*reads;
+  ++*with.reads;
   STRATA_ASSIGN(const size_t got, log.read_some(position, first_bytes, scratch->data()));
   if (got < kEntityFixedBytes) return no_entity(position);
   const uint32_t length = base::load_u32(scratch->data() + 4);
@@ -27,11 +36,11 @@ Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition positi
     // The length is not trusted yet: it is bounded by what there is before anything is allocated.
     if (length > log.available(position)) return no_entity(position);
     scratch->resize(std::max<size_t>(scratch->size(), length));
-    ++*reads;
+    ++*with.reads;
     STRATA_TRY(log.read(position + got, length - got, scratch->data() + got));
   }
   const std::string_view bytes(scratch->data(), std::max<size_t>(length, got));
-  return parse_entity(bytes, database_id, out) ? Status::ok() : no_entity(position);
+  return parse_entity(bytes, with.database_id, out) ? Status::ok() : no_entity(position);
 }
 
 }  // namespace
@@ -39,7 +48,7 @@ Status read_whole(const CommitLog& log, uint64_t database_id, LogPosition positi
 Status read_entity(const CommitLog& log, uint64_t database_id, LogPosition position, std::string* scratch,
                    EntityView* out) {
   uint64_t reads = 0;
-  return read_whole(log, database_id, position, kFirstReadBytes, scratch, out, &reads);
+  return read_whole({log, database_id, scratch, &reads}, position, kFirstReadBytes, out);
 }
 
 Status LogWindow::read_entity(LogPosition position, EntityView* out, size_t expected_bytes) {
@@ -60,7 +69,7 @@ Status LogWindow::read_entity(LogPosition position, EntityView* out, size_t expe
   }
   // What is expected may come from damaged bytes.
   const size_t most = static_cast<size_t>(std::max<uint64_t>(kFirstReadBytes, log_.available(position)));
-  return read_whole(log_, database_id_, position, std::min(expected_bytes, most), &scratch_, out, &reads_);
+  return read_whole({log_, database_id_, &scratch_, &reads_}, position, std::min(expected_bytes, most), out);
 }
 
 // Blocks are aligned, so that a walk in either direction reads each once. An entity that lies across the border is read
