@@ -312,13 +312,7 @@ PyObject* json_history(Handle* handle, PyObject* const* arguments, Py_ssize_t co
       !time_argument(given[1], "as_of", &as_of)) {
     return nullptr;
   }
-  RowList rows;
-  const auto existed = run(handle, [&](Call& call) {
-    rows.clear();
-    return Json(call).history(key, as_of, &rows);
-  });
-  if (!existed.is_ok()) return raise(existed.status());
-  return *existed ? list_of_versions(rows) : Py_NewRef(Py_None);
+  return history_of<Json>(handle, key, as_of);
 }
 
 PyObject* json_merge(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

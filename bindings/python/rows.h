@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "python.h"
+#include "session.h"
 #include "strata/session.h"
 
 namespace strata::python {
@@ -34,6 +35,18 @@ PyObject* list_of_values(const RowList& rows);
 PyObject* list_of_versions(const RowList& rows);
 // {"value", "version", "timestamp"}.
 PyObject* versioned(const VersionedValue& found);
+
+// What `*_history` of a family answers: the versions of what has that name, None for what never existed.
+template <typename Family>
+PyObject* history_of(Handle* handle, std::string_view name, AsOf as_of) {
+  RowList rows;
+  const auto existed = run(handle, [&](Call& call) {
+    rows.clear();
+    return Family(call).history(name, as_of, &rows);
+  });
+  if (!existed.is_ok()) return raise(existed.status());
+  return *existed ? list_of_versions(rows) : Py_NewRef(Py_None);
+}
 
 // Puts `value` (taken over; null passes the exception on) into `dict`.
 bool set(PyObject* dict, const char* name, PyObject* value);

@@ -275,13 +275,7 @@ PyObject* state_history(Handle* handle, PyObject* const* arguments, Py_ssize_t c
       !time_argument(given[1], "as_of", &as_of)) {
     return nullptr;
   }
-  RowList rows;
-  const auto existed = run(handle, [&](Call& call) {
-    rows.clear();
-    return State(call).history(cell, as_of, &rows);
-  });
-  if (!existed.is_ok()) return raise(existed.status());
-  return *existed ? list_of_versions(rows) : Py_NewRef(Py_None);
+  return history_of<State>(handle, cell, as_of);
 }
 
 }  // namespace

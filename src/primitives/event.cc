@@ -94,7 +94,6 @@ Result<uint64_t> Events::append(std::string_view type, std::string_view payload)
   const Item item{type, payload};
   STRATA_TRY(check_item(item));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  STRATA_TRY(txn::check_writable(*context, "event_append"));
   std::string value;
   build_value(item, &value);
   TreeKey key(context->space, Tag::kEvent, 0);
@@ -112,7 +111,7 @@ Result<uint64_t> Events::append(std::string_view type, std::string_view payload)
   };
   const primitives::SpaceMarker marker(context->space);
   std::vector<uint64_t> versions;
-  STRATA_TRY(txn::update(*context, marker.ensured(), std::cref(decide), &versions));
+  STRATA_TRY(txn::update(*context, "event_append", marker.ensured(), std::cref(decide), &versions));
   return sequence;
 }
 
@@ -120,7 +119,6 @@ Result<uint64_t> Events::append_batch(std::span<const Item> items) {
   for (const Item& item : items) STRATA_TRY(check_item(item));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
   if (items.empty()) return length(std::nullopt);  // where they would go was read, as with every append
-  STRATA_TRY(txn::check_writable(*context, "event_batch_append"));
   Batch batch(context->space, items);
   uint64_t first = 0;
   const auto decide = [&](txn::View& view, std::vector<txn::Write>* writes) -> Status {
@@ -131,7 +129,7 @@ Result<uint64_t> Events::append_batch(std::span<const Item> items) {
   };
   const primitives::SpaceMarker marker(context->space);
   std::vector<uint64_t> versions;
-  STRATA_TRY(txn::update(*context, marker.ensured(), std::cref(decide), &versions));
+  STRATA_TRY(txn::update(*context, "event_batch_append", marker.ensured(), std::cref(decide), &versions));
   return first;
 }
 

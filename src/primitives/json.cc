@@ -52,24 +52,16 @@ Status check_work(size_t work, size_t most) {
 using Decide = std::function<Status(txn::View& view, std::vector<txn::Write>* writes, size_t most_work)>;
 Status update(const txn::Context& context, std::string_view what, const Decide& decide,
               std::vector<uint64_t>* versions) {
-  const Status writable = txn::check_writable(context, what);
-  if (!writable) {  // only what would change something is refused
-    txn::View view(context);
-    STRATA_TRY(view.open(std::nullopt));
-    std::vector<txn::Write> writes;
-    STRATA_TRY(decide(view, &writes, SIZE_MAX));
-    return writes.empty() ? Status::ok() : writable;
-  }
   const primitives::SpaceMarker marker(context.space);
   size_t most_work = context.transaction != nullptr && context.may_wait ? SIZE_MAX : kMostWorkUnderLock;
   const auto deciding = [&](txn::View& view, std::vector<txn::Write>* writes) {
     return decide(view, writes, most_work);
   };
-  const Status quick = txn::update(context, marker.ensured(), std::ref(deciding), versions);
+  const Status quick = txn::update(context, what, marker.ensured(), std::ref(deciding), versions);
   if (quick.code() != Code::kWouldBlock || !context.may_wait) return quick;
   most_work = SIZE_MAX;
   return txn::atomically(context, [&](const txn::Context& inside) {
-    return txn::update(inside, marker.ensured(), std::ref(deciding), versions);
+    return txn::update(inside, what, marker.ensured(), std::ref(deciding), versions);
   });
 }
 

@@ -36,19 +36,6 @@ bool fits(const std::optional<VersionedValue>& current, const Expected& expected
   return value == expected.value || same(ValueView(value), ValueView(expected.value));
 }
 
-// As txn::update. Who may not write still hears what is there, and is refused only where it would be changed.
-Status update(std::string_view call, const txn::Context& context, const txn::Decide& decide,
-              std::vector<uint64_t>* versions) {
-  const primitives::SpaceMarker marker(context.space);
-  Status writable = txn::check_writable(context, call);
-  if (writable.is_ok()) return txn::update(context, marker.ensured(), decide, versions);
-  txn::View view(context);
-  STRATA_TRY(view.open(std::nullopt));
-  std::vector<txn::Write> writes;
-  STRATA_TRY(decide(view, &writes));
-  return writes.empty() ? Status::ok() : writable;
-}
-
 }  // namespace
 
 Result<uint64_t> State::set(std::string_view cell, std::string_view value) {
@@ -92,8 +79,9 @@ Result<uint64_t> State::init(std::string_view cell, std::string_view value) {
     write.value = value;
     return Status::ok();
   };
+  const primitives::SpaceMarker marker(context->space);
   std::vector<uint64_t> versions;
-  STRATA_TRY(update("state_init", *context, std::cref(decide), &versions));
+  STRATA_TRY(txn::update(*context, "state_init", marker.ensured(), std::cref(decide), &versions));
   return versions.empty() ? present : versions[0];
 }
 
@@ -114,8 +102,9 @@ Result<uint64_t> State::compare_and_swap(std::string_view cell, std::string_view
     write.value = value;
     return Status::ok();
   };
+  const primitives::SpaceMarker marker(context->space);
   std::vector<uint64_t> versions;
-  STRATA_TRY(update("state_cas", *context, std::cref(decide), &versions));
+  STRATA_TRY(txn::update(*context, "state_cas", marker.ensured(), std::cref(decide), &versions));
   return versions[0];
 }
 

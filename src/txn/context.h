@@ -35,9 +35,10 @@ Status write(const Context& context, std::span<const Write> writes, std::span<co
              uint64_t* versions);
 
 // As `write`, with writes that `decide` derives from the newest state of the branch, or from what the open transaction
-// sees. Outside of a transaction it conflicts with nothing. `versions` gets one number for each write decided on.
-Status update(const Context& context, std::span<const std::string_view> ensured, const Decide& decide,
-              std::vector<uint64_t>* versions);
+// sees. Outside of a transaction it conflicts with nothing. `versions` gets one number for each write decided on. Who
+// may not write still hears what `decide` says, and is refused only where something would be written (check_writable).
+Status update(const Context& context, std::string_view what, std::span<const std::string_view> ensured,
+              const Decide& decide, std::vector<uint64_t>* versions);
 
 // Runs `operation` in the open transaction, or in one of its own that is committed, and tried again after a conflict:
 // for operations that look before they write.

@@ -160,15 +160,17 @@ Status atomically(const Context& context, const std::function<Status(const Conte
   }
 }
 
-Status update(const Context& context, std::span<const std::string_view> ensured, const Decide& decide,
-              std::vector<uint64_t>* versions) {
-  if (context.transaction != nullptr) {
+Status update(const Context& context, std::string_view what, std::span<const std::string_view> ensured,
+              const Decide& decide, std::vector<uint64_t>* versions) {
+  Status writable = check_writable(context, what);
+  if (context.transaction != nullptr || !writable) {
     std::vector<Write> writes;
     View view(context);
     STRATA_TRY(view.open(std::nullopt));
     STRATA_TRY(decide(view, &writes));
     versions->resize(writes.size());
     if (writes.empty()) return Status::ok();
+    if (!writable) return writable;
     return context.transaction->add(writes, ensured, versions->data());
   }
   CommitRequest request;

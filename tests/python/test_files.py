@@ -300,6 +300,24 @@ print(len(opened))
     assert 0 < int(output[-1]) < 40
 
 
+def test_many_segments_need_few_open_files(tmp_path):
+    for n in range(160):
+        with Strata.open(tmp_path / "db") as db:
+            db.kv_put("k", n)
+    assert len(list((tmp_path / "db").glob("log-*"))) >= 160
+    output = run(
+        """
+import resource, sys
+from stratadb import Strata
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+with Strata.open(sys.argv[1]) as db:
+    print(db.kv_get("k"), len(db.kv_history("k")), db.verify()["ok"])
+""",
+        tmp_path / "db",
+    )
+    assert output.split() == ["159", "160", "True"]
+
+
 # ---- damage ----
 
 
