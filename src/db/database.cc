@@ -164,9 +164,9 @@ Status Database::open_log() {
   engine_->end_replay_run();
   engine_->attach(log_.get());
   if (!options_.read_only && !in_memory()) {
-    const uint64_t limit = std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes);
+    const uint64_t limit = unwritten_limit();
     engine_->set_room(limit, [this, limit] {
-      return checkpointer_->run_if([this, limit] { return forest_->dirty_bytes() > limit; });
+      return checkpointer_->run_if([this, limit] { return forest_->unwritten_bytes() > limit; });
     });
   }
   if (head.clean_end != 0) clean_at_commit_ = head.state.last_commit;
@@ -188,7 +188,10 @@ Status Database::close() {
       result = end.status();
       // Nothing to note if nothing was written since the last clean end.
       const bool changed = clean_at_commit_ != engine_->visible_commit();
-      if (end.is_ok() && changed) result = checkpointer_->run(*end);
+      if (end.is_ok() && changed) {
+        result = checkpointer_->run(*end);
+        if (result.is_ok()) result = nodes_->trim();
+      }
     }
   }
   // A compaction under way in another thread, or around this one, writes nothing more once others may open the folder.
@@ -224,6 +227,8 @@ void Database::set_keep_history(uint64_t micros) { checkpointer_->set_keep_histo
 recovery::RetentionParts Database::parts() { return {*nodes_, *engine_, *catalogue_, *checkpointer_}; }
 
 uint64_t Database::disk_bytes() const { return in_memory() ? 0 : nodes_->disk_bytes() + log_->disk_bytes(); }
+
+uint64_t Database::unwritten_limit() const { return std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes); }
 
 Status Database::checkpoint() { return checkpointer_->run(); }
 
@@ -313,8 +318,10 @@ Status Database::background_step() {
   // Segments between them are full ones.
   const uint64_t behind = (storage::segment_of(end) - storage::segment_of(cut)) * options_.segment_bytes +
                           storage::offset_of(end) - storage::offset_of(cut);
-  const bool dirty = forest_->dirty_bytes() > std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes) / 2;
-  if (end > cut && (behind > options_.checkpoint_log_bytes || dirty)) STRATA_TRY(checkpointer_->run());
+  // Late, for each checkpoint writes every node that was touched since the last one, however often; before the limit,
+  // so that nobody waits.
+  const bool full = forest_->unwritten_bytes() > unwritten_limit() / 8 * 7;
+  if (end > cut && (behind > options_.checkpoint_log_bytes || full)) STRATA_TRY(checkpointer_->run());
   STRATA_TRY(trim_history_if_due());
   return collect_if_due();
 }

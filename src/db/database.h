@@ -40,8 +40,8 @@ struct DatabaseOptions {
   uint64_t segment_bytes = 64u << 20;
   uint64_t first_segment_bytes = 1u << 20;
   uint64_t unit_bytes = 1u << 30;
-  uint64_t checkpoint_log_bytes = 256u << 20;  // a checkpoint starts when this much log follows the last one
-  bool background = true;                      // false: nothing runs by itself (tests drive it)
+  uint64_t checkpoint_log_bytes = 96u << 20;  // a checkpoint starts when this much log follows the last one
+  bool background = true;                     // false: nothing runs by itself (tests drive it)
 };
 
 class Database {
@@ -89,6 +89,9 @@ class Database {
   recovery::RetentionParts parts();
   Status trim_history_if_due();
   uint64_t disk_bytes() const;
+  // What may wait for a checkpoint before writers wait too. What a checkpoint is writing does not count, so that nodes
+  // take up to twice this while one runs.
+  uint64_t unwritten_limit() const;
 
   DatabaseOptions options_;
   std::unique_ptr<os::FileSystem> memory_files_;

@@ -88,7 +88,7 @@ std::vector<storage::NodeImage> Forest::begin_checkpoint(uint64_t cut) {
 
 void Forest::end_checkpoint(bool success) { impl_->cache.end_writing(success); }
 
-uint64_t Forest::dirty_bytes() const { return impl_->cache.dirty_bytes(); }
+uint64_t Forest::unwritten_bytes() const { return impl_->cache.unwritten_bytes(); }
 
 ForestStats Forest::stats() const {
   ForestStats stats;

@@ -200,8 +200,8 @@ class Forest {
 
   // ---- examination ----
   ForestStats stats() const;
-  // Bytes of nodes that wait for a checkpoint; cheap.
-  uint64_t dirty_bytes() const;
+  // Bytes of nodes that wait for a checkpoint, without those that one is writing; cheap.
+  uint64_t unwritten_bytes() const;
   // Walks every node of the roots (and of all pins), checks order, counts, fences, sizes and births, and compares with
   // what the store says is in use: the oracle of the reclaim rule. `leaked`: in use, reachable by nothing and on no
   // retire list. An unreachable-but-shared node is leaked until collect(). Under the commit lock.

@@ -197,6 +197,7 @@ std::vector<storage::NodeImage> NodeCache::begin_writing(uint64_t cut) {
         block->writing = true;
         images_.push_back(node->id());
         images.push_back({node->id(), node->data()});
+        add_to(writing_bytes_, storage::bytes_of(node->id()));
       }
     }
   }
@@ -206,6 +207,7 @@ std::vector<storage::NodeImage> NodeCache::begin_writing(uint64_t cut) {
 void NodeCache::end_writing(bool success) {
   STRATA_CHECK(writing_);
   writing_ = false;
+  writing_bytes_.store(0, std::memory_order_relaxed);
   for (const storage::NodeId id : images_) {
     const uint64_t page = storage::page_of(id);
     Frame& frame = frame_at(page);

@@ -12,6 +12,7 @@
 //   3. Evicted memory is reused only when no reader from before the eviction is left.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -92,6 +93,11 @@ class NodeCache {
   }
   uint64_t evicted_bytes() const { return evicted_bytes_.load(std::memory_order_relaxed); }
   uint64_t dirty_bytes() const { return dirty_bytes_.load(std::memory_order_relaxed); }
+  // Of dirty nodes that no checkpoint is writing.
+  uint64_t unwritten_bytes() const {
+    const uint64_t dirty = dirty_bytes();
+    return dirty - std::min(dirty, writing_bytes_.load(std::memory_order_relaxed));
+  }
   uint64_t loads() const { return loads_.load(std::memory_order_relaxed); }
   uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
 
@@ -154,6 +160,7 @@ class NodeCache {
   mutable std::atomic<uint64_t> loaded_bytes_{0};
   mutable std::atomic<uint64_t> evicted_bytes_{0};
   std::atomic<uint64_t> dirty_bytes_{0};
+  std::atomic<uint64_t> writing_bytes_{0};  // of the dirty ones that a checkpoint is writing
   mutable std::atomic<uint64_t> loads_{0};
   mutable std::atomic<uint64_t> evictions_{0};
 

@@ -36,7 +36,7 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
   STRATA_TRY(failure());
   // The answer of a strict commit waits for the disk.
   if (strict() && !request.may_wait) return Status::error(Code::kWouldBlock, "the commit waits for the disk");
-  if (forest_.dirty_bytes() > dirty_limit_) {
+  if (forest_.unwritten_bytes() > dirty_limit_) {
     if (!request.may_wait) return Status::error(Code::kWouldBlock, "the commit waits for a checkpoint");
     STRATA_TRY(make_room_());
   }
