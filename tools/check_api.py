@@ -59,6 +59,7 @@ def check(root: Path) -> tuple[list[Problem], int]:
     stubs = read_sources(root, ("python/stratadb",), (".py", ".pyi"))
     docs = read_sources(root, ("docs",), (".md",))
     tests = read_sources(root, ("tests/python",), (".py",))
+    print(f"api: {len(public_names(Strata))} public methods")
     return check_class(Strata, stubs, docs, tests), len(stubs) + len(docs) + len(tests)
 
 

@@ -34,8 +34,10 @@ bool raise_out_of_range(const char* what, PyObject* number, int64_t least) {
   const char* text = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
   if (text == nullptr) PyErr_Clear();  // Python refuses to print a very long one
   const std::string value = text != nullptr ? std::string(text).substr(0, 30) : "too long to print";
-  raise(Code::kOutOfRange, std::string(what) + " is " + value + "; " + std::to_string(least) + " to " +
-                               std::to_string(kGreatestInteger) + " is allowed");
+  raise(Code::kOutOfRange,
+        std::string(what) + " is " + value + "; " + std::to_string(least) + " to " + std::to_string(kGreatestInteger) +
+            " is allowed",
+        "give a number in that range");
   return false;
 }
 
@@ -161,7 +163,8 @@ bool duration_argument(PyObject* given, const char* what, std::optional<uint64_t
   if (!PyDelta_Check(given)) return refuse_type(what, "a timedelta or None", given);
   const int64_t days = PyDateTime_DELTA_GET_DAYS(given);
   if (days < 0) {
-    raise(Code::kOutOfRange, std::string(what) + " is negative", "a timedelta counts back from the last commit");
+    raise(Code::kOutOfRange, std::string(what) + " is negative",
+          "give a timedelta of 0 or more: it counts back from the last commit");
     return false;
   }
   const int64_t seconds = days * 86400 + PyDateTime_DELTA_GET_SECONDS(given);
@@ -170,6 +173,25 @@ bool duration_argument(PyObject* given, const char* what, std::optional<uint64_t
   *micros = fits ? static_cast<uint64_t>(seconds * 1'000'000 + PyDateTime_DELTA_GET_MICROSECONDS(given))
                  : static_cast<uint64_t>(kGreatestInteger);
   return true;
+}
+
+bool path_argument(PyObject* given, std::string* path) {
+  const Ref text(PyOS_FSPath(given));
+  if (!text) return false;
+  if (!PyUnicode_Check(text.get())) {
+    raise_type("path must be str or os.PathLike of str");
+    return false;
+  }
+  const Ref bytes(PyUnicode_EncodeFSDefault(text.get()));
+  if (bytes) path->assign(PyBytes_AS_STRING(bytes.get()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.get())));
+  if (bytes && !path->empty() && path->find('\0') == std::string::npos) return true;
+  PyErr_Clear();
+  const Ref shown(PyObject_ASCII(text.get()));
+  const char* ascii = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
+  if (ascii == nullptr) return false;
+  raise(Code::kInvalidPathName, std::string("path ") + std::string(ascii).substr(0, 300) + " is not a file name",
+        "give the path of a folder: not empty, without NUL characters");
+  return false;
 }
 
 bool flag_argument(PyObject* given, bool* flag) {

@@ -54,6 +54,8 @@ bool limit_argument(PyObject* given, std::optional<uint64_t>* limit);
 bool time_argument(PyObject* given, const char* what, AsOf* moment);
 // A timedelta that is not negative, in microseconds.
 bool duration_argument(PyObject* given, const char* what, std::optional<uint64_t>* micros);
+// A path as the operating system takes it: str or os.PathLike of str.
+bool path_argument(PyObject* given, std::string* path);
 // What Python calls true.
 bool flag_argument(PyObject* given, bool* flag);
 // An iterable of str that is not itself a str, bytes or dict. The views live as long as *list.

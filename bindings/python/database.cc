@@ -53,7 +53,8 @@ Gives space back, and forgets the versions replaced longer ago than `keep_histor
 
 A timedelta, counted back from the last commit, on all branches; None means that of `open`. `progress(done, total)` is
 called from time to time. Returns `{"bytes_before", "bytes_after", "versions_removed"}`. Raises StateError
-`in_transaction`, `compaction_active` (from its own progress callback); AccessDeniedError `read_only`; ValidationError `out_of_range` for a negative time.
+`in_transaction`, `compaction_active` (from a progress callback); AccessDeniedError `read_only`; ValidationError
+`out_of_range` for a negative time.
 
 >>> sorted(db.compact())
 ['bytes_after', 'bytes_before', 'versions_removed']
@@ -70,6 +71,15 @@ time to time.
 
 >>> db.verify()["ok"]
 True
+)";
+
+constexpr char kBackupDoc[] =
+    R"(backup($self, path, *, progress=None)
+--
+
+Copies the whole database into the folder `path` while others write: all branches and their history as of one commit.
+
+See stratadb.Strata.backup.
 )";
 
 constexpr char kTimeRangeDoc[] =
@@ -89,6 +99,7 @@ constexpr Signature kInfo{"info", 0, 0, {}};
 constexpr Signature kFlush{"flush", 0, 0, {}};
 constexpr Signature kCompact{"compact", 0, 0, {"keep_history", "progress"}};
 constexpr Signature kVerify{"verify", 0, 0, {"progress"}};
+constexpr Signature kBackup{"backup", 1, 1, {"path", "progress"}};
 constexpr Signature kTimeRange{"time_range", 0, 0, {}};
 
 // Runs `operation(Progress)` without the GIL. Now and then the calling thread takes it back: to call `callable`, if
@@ -188,6 +199,27 @@ PyObject* verify(Handle* handle, PyObject* const* arguments, Py_ssize_t count, P
   return filled ? dict.release() : nullptr;
 }
 
+PyObject* backup(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Arguments given;
+  std::string path;
+  PyObject* callable = nullptr;
+  if (!given.parse(kBackup, arguments, count, names) || !path_argument(given[0], &path) ||
+      !progress_argument(given[1], &callable)) {
+    return nullptr;
+  }
+  bool interrupted = false;
+  const CallingTask task(handle);
+  const auto done = run_with_progress(
+      callable, &interrupted, [&](const Progress& progress) { return handle->session->backup(path, progress); });
+  if (interrupted) return nullptr;
+  if (!done.is_ok()) return raise(done.status());
+  Ref dict(PyDict_New());
+  const bool filled = dict && set(dict.get(), "path", optional_path(done->path)) &&
+                      set(dict.get(), "bytes", number(done->bytes)) &&
+                      set(dict.get(), "timestamp", number(done->timestamp));
+  return filled ? dict.release() : nullptr;
+}
+
 PyObject* time_range(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   if (!given.parse(kTimeRange, arguments, count, names)) return nullptr;
@@ -203,9 +235,13 @@ PyObject* time_range(Handle* handle, PyObject* const* arguments, Py_ssize_t coun
 
 std::span<const PyMethodDef> database_methods() {
   static const PyMethodDef methods[] = {
-      define<ping>("ping", kPingDoc),       define<info>("info", kInfoDoc),
-      define<flush>("flush", kFlushDoc),    define<compact>("compact", kCompactDoc),
-      define<verify>("verify", kVerifyDoc), define<time_range>("time_range", kTimeRangeDoc),
+      define<ping>("ping", kPingDoc),
+      define<info>("info", kInfoDoc),
+      define<flush>("flush", kFlushDoc),
+      define<compact>("compact", kCompactDoc),
+      define<verify>("verify", kVerifyDoc),
+      define<backup>("backup", kBackupDoc),
+      define<time_range>("time_range", kTimeRangeDoc),
   };
   return methods;
 }

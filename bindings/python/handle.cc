@@ -84,25 +84,6 @@ constexpr Signature kEnter{"__enter__", 0, 0, {}};
 constexpr Signature kExit{"__exit__", 3, 0, {"kind", "error", "trace"}};
 constexpr Signature kState{"_state", 0, 0, {}};
 
-// A path as the operating system takes it.
-bool path_argument(PyObject* given, std::string* path) {
-  const Ref text(PyOS_FSPath(given));
-  if (!text) return false;
-  if (!PyUnicode_Check(text.get())) {
-    raise_type("path must be str or os.PathLike of str");
-    return false;
-  }
-  const Ref bytes(PyUnicode_EncodeFSDefault(text.get()));
-  if (bytes) path->assign(PyBytes_AS_STRING(bytes.get()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.get())));
-  if (bytes && !path->empty() && path->find('\0') == std::string::npos) return true;
-  PyErr_Clear();
-  const Ref shown(PyObject_ASCII(text.get()));
-  const char* ascii = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
-  if (ascii == nullptr) return false;
-  raise(Code::kInvalidPathName, std::string("path ") + std::string(ascii).substr(0, 300) + " is not a file name");
-  return false;
-}
-
 bool durability_argument(PyObject* given, Durability* durability) {
   std::string_view text;
   if (!text_argument(given, "durability", &text)) return false;
@@ -111,7 +92,7 @@ bool durability_argument(PyObject* given, Durability* durability) {
     const char* ascii = shown ? PyUnicode_AsUTF8(shown.get()) : nullptr;
     if (ascii == nullptr) return false;
     raise(Code::kUnknownDurability, std::string("durability ") + std::string(ascii).substr(0, 80) + " is not known",
-          "buffered, strict");
+          "give 'buffered' or 'strict'");
     return false;
   }
   *durability = text == "strict" ? Durability::kStrict : Durability::kBuffered;

@@ -465,7 +465,8 @@ PyObject* json_batch_set(Handle* handle, PyObject* const* arguments, Py_ssize_t 
 
 // ---- what searches documents: a later release ----
 
-PyObject* refuse(Handle* handle, const char* method, const char* hint = "") {
+PyObject* refuse(Handle* handle, const char* method,
+                 const char* hint = "json_list lists the documents, json_get reads one") {
   const auto open = handle->session->ping();
   if (!open.is_ok()) return raise(open.status());
   return raise(Code::kNotImplemented, std::string(method) + " is not part of this release", hint);

@@ -226,7 +226,9 @@ PyObject* state_cas(Handle* handle, PyObject* const* arguments, Py_ssize_t count
   if (!encode_for(cell, "cell", given[1], *value)) return nullptr;
   const bool has_value = given[2] != nullptr && given[2] != Py_None;
   if (given[3] != nullptr && given[3] != Py_None) {
-    if (has_value) return raise(Code::kInvalidArgument, "state_cas takes expected or expected_version, not both");
+    if (has_value)
+      return raise(Code::kInvalidArgument, "state_cas takes expected or expected_version, not both",
+                   "leave one of them out");
     int64_t version = 0;
     if (!integer_argument(given[3], "expected_version", 0, &version)) return nullptr;
     expected.version = static_cast<uint64_t>(version);

@@ -90,7 +90,7 @@ bool isolation_argument(PyObject* given, Isolation* isolation) {
     std::string_view repr = "?";
     if (!shown || !text_argument(shown.get(), "isolation", &repr)) return false;
     raise(Code::kUnknownIsolation, std::string("isolation ") + std::string(repr.substr(0, 80)) + " is not known",
-          "serializable, snapshot");
+          "give 'serializable' or 'snapshot'");
     return false;
   }
   *isolation = text == "snapshot" ? Isolation::kSnapshot : Isolation::kSerializable;

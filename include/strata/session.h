@@ -110,6 +110,12 @@ struct VerifyResult {
   std::vector<std::string> problems;
 };
 
+struct BackupResult {
+  std::string path;
+  uint64_t bytes = 0;      // written
+  uint64_t timestamp = 0;  // of the last commit in it
+};
+
 struct TimeRange {
   uint64_t oldest = 0;
   uint64_t latest = 0;
@@ -151,6 +157,10 @@ class Session {
   // Applies `keep_history_micros` (nothing: what the database was opened with) and gives space back. Waits.
   // Errors: kInTransaction, kReadOnly.
   Result<CompactResult> compact(std::optional<uint64_t> keep_history_micros, const Progress& progress);
+  // Copies the whole database, as of one commit, into the folder `path`, while others go on; it is a database of its
+  // own then. Waits for a compaction, and compactions for it. Errors: kBackupExists (the folder is neither missing nor
+  // empty), kInTransaction, kCompactionActive (from a progress callback), kCorruption (of what was to be copied), I/O.
+  Result<BackupResult> backup(const std::string& path, const Progress& progress);
   Result<TimeRange> time_range() const;
   // Path as given at open (nothing in memory), and whether this handle refuses writes: for a repr. Never fail.
   std::optional<std::string> path() const;

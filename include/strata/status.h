@@ -29,66 +29,126 @@ enum class ErrorKind : uint8_t {
   kType,  // a value of a type that is not stored (TypeError in Python)
 };
 
-// The stable codes. The words (code_name) are part of the public API and never change meaning.
+// The stable codes. The words (code_name) are part of the public API and never change meaning. What stands above a code
+// is its line in docs/errors.md, which tools/write_errors.py writes.
 enum class Code : uint8_t {
   kOk = 0,
-  // not found
+
+  // ---- not found ----
+  // `read_only=True` on a folder that is missing or holds no database
   kDatabaseNotFound,
+  // no branch has this name; also on a handle whose branch another handle deleted, until `branch_use`
   kBranchNotFound,
+  // no space has this name on the current branch
   kSpaceNotFound,
+  // `json_patch` of a document that does not exist
   kDocumentNotFound,
-  // validation
+
+  // ---- validation ----
+  // arguments that do not go together
   kInvalidArgument,
+  // a key of 0 or more than 1,024 bytes, or with a NUL
   kInvalidKey,
+  // a lone surrogate, in a key, a name or a value
   kInvalidUnicode,
+  // an integer outside of 64 bits in a value
   kIntegerOutOfRange,
+  // containers more than 128 deep, or one that contains itself
   kNestingTooDeep,
+  // a value of more than 64 MiB
   kValueTooLarge,
+  // not 1 to 128 of `A-Z a-z 0-9 . _ / -`, beginning with a letter or digit
   kInvalidBranchName,
+  // not 1 to 64 of `a-z 0-9 _ -`, beginning with a letter
   kInvalidSpaceName,
+  // a number that is not allowed: a negative limit or time, an `as_of` that is not in microseconds
   kOutOfRange,
+  // a cursor that `kv_list_paginated` did not return
   kInvalidCursor,
+  // a path that no file can have
   kInvalidPathName,
+  // not `"buffered"` or `"strict"`
   kUnknownDurability,
+  // not `"serializable"` or `"snapshot"`
   kUnknownIsolation,
+  // a JSONPath that is malformed; the message has the offset
   kInvalidPath,
+  // a JSONPath to many places where one is needed
   kPathNotSingular,
+  // a place that does not fit the document: a name in an array, an index above its length
   kPathConflict,
+  // an operation of a patch without what it needs, of an unknown kind, or with a malformed pointer
   kInvalidPatch,
-  // conflict
+
+  // ---- conflict ----
+  // a later commit changed what the transaction read or wrote: run it again, `db.run(fn)`
   kTransactionConflict,
+  // `state_cas` found something else: `.current` is its value and `.current_version` its version, `None` and 0 if
+  // there is nothing
   kCasMismatch,
+  // a `test` of a patch met another value
   kPatchTestFailed,
-  // state
+
+  // ---- state ----
+  // the handle is closed
   kClosed,
+  // the handle was opened before `os.fork`, in the parent
   kForked,
+  // not possible inside a transaction: commit or roll back first
   kInTransaction,
+  // `begin` with a transaction open
   kTransactionActive,
+  // `commit` or `rollback` without one
   kNoTransaction,
+  // another thread or asyncio task has a transaction on this handle: use `db.session()`
   kTransactionOtherThread,
+  // `compact` or `backup` called by the progress callback of one of them
   kCompactionActive,
+  // another process has the database open; the message has its pid
   kDatabaseLocked,
+  // written by a newer release
   kFormatTooNew,
+  // a call or an argument of a later release, such as a JSONPath to many places in `json_get`
   kNotImplemented,
   kWouldBlock,  // internal to the engine and its bindings: a call that may not wait would have to
-  // constraint
+
+  // ---- constraint ----
+  // the name is taken
   kBranchExists,
+  // the branch is `default` or the one this handle is on
   kBranchInUse,
+  // the name is taken
   kSpaceExists,
+  // the space is `default` or the one this handle is in
   kSpaceInUse,
+  // it holds data: `space_delete(name, force=True)`
   kSpaceNotEmpty,
+  // `as_of` lies before the kept history
   kHistoryTrimmed,
+  // more than 1 GiB of writes in one transaction
   kTransactionTooLarge,
-  // access denied
+  // the folder for a backup is not empty
+  kBackupExists,
+
+  // ---- access denied ----
+  // the handle or the transaction only reads, or the database does since a write failed
   kReadOnly,
+  // the operating system does not allow it
   kPermissionDenied,
-  // io
+
+  // ---- io ----
+  // reading or writing a file failed; the message has the reason
   kIoError,
+  // no room left
   kDiskFull,
-  // corruption
+
+  // ---- corruption ----
+  // a checksum, a length or a reference does not fit; the message has the file and the place
   kCorruption,
+  // the files are not those of a database
   kNotADatabase,
-  // wrong type
+
+  // ---- wrong type ----
   kInvalidType,
   kCount_,
 };

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterable
-from datetime import timedelta
-from types import TracebackType
-from typing import Any, Literal, NoReturn, TypeVar
-
 from stratadb import _native
 from stratadb._progress import resolve
-from stratadb.errors import ConflictError, StrataError, ValidationError
+from stratadb.errors import ConflictError, ValidationError
 
+# What only annotations need is not imported when the program runs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from stratadb.types import CompactReport, VerifyReport
+    from collections.abc import Callable, Iterable
+    from datetime import timedelta
+    from os import PathLike
+    from types import TracebackType
+    from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
-T = TypeVar("T")
-Isolation = Literal["serializable", "snapshot"]
-Progress = Callable[[int, int], object] | bool | None
+    from stratadb.types import BackupReport, CompactReport, VerifyReport
+
+    T = TypeVar("T")
+    Isolation: TypeAlias = Literal["serializable", "snapshot"]
+    Progress: TypeAlias = Callable[[int, int], object] | bool | None
 
 
 class TransactionBlock:
@@ -174,25 +175,57 @@ class Strata(_native.Session):
         """
         return super().verify(progress=resolve(progress, "verifying"))  # type: ignore[arg-type]
 
+    def backup(self, path: str | PathLike[str], *, progress: Progress = None) -> BackupReport:
+        """Copies the whole database into the folder `path`, while others go on reading and writing.
+
+        The copy is the state of one commit: all branches, spaces and history. `Strata.open(path)` opens it. The folder
+        must not exist or be empty. Works for databases in memory too. An error, Ctrl-C or an exception in
+        `progress(done, total)` removes what was copied; after a crash the folder is no database, and opening it says so.
+        What the open transaction of another handle has not committed is not part of it.
+
+        Returns `{"path", "bytes", "timestamp"}`, the bytes written and the commit that it stands at. Raises
+        ConstraintError `backup_exists`; StateError `in_transaction`, `compaction_active` (from a progress callback);
+        CorruptionError `corruption` for damage in what was to be copied; ValidationError `invalid_path_name`; IoError.
+
+        >>> db.kv_put("k", 1)
+        1
+        >>> report = db.backup("copy")
+        >>> report["timestamp"] == db.info()["commit_timestamp"]
+        True
+        >>> with Strata.open("copy") as copy:
+        ...     copy.kv_get("k")
+        1
+        """
+        return super().backup(path, progress=resolve(progress, "copying"))  # type: ignore[arg-type]
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Strata handle cannot be copied or pickled; use session()")
 
-    def __repr__(self) -> str:
+    def _about(self) -> dict[str, object]:
+        """What a handle is, in words; what cannot be found out is left out. Never raises."""
         state, path, branch, space = self._state()
-        where = f"{branch}:{space}" if state == "open" else state
-        return f"<Strata {path or 'cache'} {where}>"
+        about: dict[str, object] = {"path": path or "in memory", "state": state}
+        if state == "open":
+            about |= {"branch": branch, "space": space}
+            try:
+                numbers = self.info()
+                about |= {"branches": numbers["branch_count"], "keys": numbers["total_keys"]}
+            except Exception:
+                pass  # closed meanwhile, or damaged: a repr is no place to say so
+        return about
+
+    def __repr__(self) -> str:
+        about = self._about()
+        where = f"{about['branch']}:{about['space']}" if "branch" in about else about["state"]
+        counts = f", branches {about['branches']}, keys {about['keys']}" if "keys" in about else ""
+        return f"<Strata {about['path']} {where}{counts}>"
 
     def _repr_html_(self) -> str:
-        """The same for notebooks, with the numbers of `info`."""
-        state, path, branch, space = self._state()
-        rows: dict[str, object] = {"path": path or "in memory", "state": state, "branch": branch, "space": space}
-        try:
-            about = self.info()
-            rows["branches"], rows["keys"] = about["branch_count"], about["total_keys"]
-        except StrataError:
-            pass  # a closed handle still says what it was
-        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows.items())
-        return f"<table><caption>StrataDB</caption>{cells}</table>"
+        """The same for notebooks."""
+        from html import escape  # which would make the import of the package slower
+
+        rows = (f"<tr><th>{name}</th><td>{escape(str(text))}</td></tr>" for name, text in self._about().items())
+        return f"<table><caption>StrataDB</caption>{''.join(rows)}</table>"
 
 
 def check_retries(retries: object) -> int:
@@ -200,5 +233,9 @@ def check_retries(retries: object) -> int:
         raise TypeError(f"retries must be int, not {type(retries).__name__}")
     number = retries.__index__()
     if not isinstance(number, int) or not 0 <= number < 2**63:
-        raise ValidationError(f"retries is {str(number)[:30]}; 0 to {2**63 - 1} is allowed", code="out_of_range")
+        raise ValidationError(
+            f"retries is {str(number)[:30]}; 0 to {2**63 - 1} is allowed",
+            code="out_of_range",
+            hint="give a number in that range",
+        )
     return number

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 from stratadb.types import (
+    BackupReport,
     BranchInfo,
     CompactReport,
     Event,
@@ -186,6 +187,9 @@ class Session:
         progress: Callable[[int, int], object] | bool | None = None,
     ) -> CompactReport: ...
     def verify(self, *, progress: Callable[[int, int], object] | bool | None = None) -> VerifyReport: ...
+    def backup(
+        self, path: str | PathLike[str], *, progress: Callable[[int, int], object] | bool | None = None
+    ) -> BackupReport: ...
     def time_range(self) -> TimeRange: ...
 
     # For the Python part of the package. Neither ever raises, whatever the state of the handle, in whatever process.

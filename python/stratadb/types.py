@@ -115,6 +115,14 @@ class VerifyReport(TypedDict):
     problems: list[str]
 
 
+class BackupReport(TypedDict):
+    """`backup`. `timestamp` is that of the last commit in the copy, `bytes` is what was written."""
+
+    path: str
+    bytes: int
+    timestamp: int
+
+
 class TimeRange(TypedDict):
     """`time_range`: what `as_of` can reach on the current branch, in microseconds."""
 

@@ -56,6 +56,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"space_not_empty", ErrorKind::kConstraint},
     {"history_trimmed", ErrorKind::kConstraint},
     {"transaction_too_large", ErrorKind::kConstraint},
+    {"backup_exists", ErrorKind::kConstraint},
     {"read_only", ErrorKind::kAccessDenied},
     {"permission_denied", ErrorKind::kAccessDenied},
     {"io_error", ErrorKind::kIo},
@@ -68,6 +69,9 @@ static_assert(!kCodes.back().name.empty(), "every code has a row");
 
 // A message names what the caller gave, however long that was: this much of it is enough for a person.
 constexpr size_t kMaxMessageBytes = 500;
+
+// What to do about damage does not depend on where it is.
+constexpr std::string_view kDamageHint = "restore the folder from a backup; verify() lists all damage";
 
 void shorten(std::string* message) {
   if (message->size() <= kMaxMessageBytes) return;
@@ -86,6 +90,7 @@ ErrorKind code_kind(Code code) { return kCodes[static_cast<size_t>(code)].kind; 
 Status Status::error(Code code, std::string message, std::string hint) {
   STRATA_CHECK(code != Code::kOk && code < Code::kCount_);
   shorten(&message);
+  if (code == Code::kCorruption && hint.empty()) hint = kDamageHint;
   Status status;
   status.detail_ = std::make_unique<Detail>(Detail{code, std::move(message), std::move(hint)});
   return status;
@@ -94,7 +99,7 @@ Status Status::error(Code code, std::string message, std::string hint) {
 Status Status::corruption(std::string_view file, uint64_t offset, std::string_view what) {
   std::string message = "damaged data in ";
   message.append(file).append(" at byte ").append(std::to_string(offset)).append(": ").append(what);
-  return error(Code::kCorruption, std::move(message), "restore the folder from a backup; verify() lists all damage");
+  return error(Code::kCorruption, std::move(message));
 }
 
 Status::Status(const Status& other) : detail_(other.detail_ ? std::make_unique<Detail>(*other.detail_) : nullptr) {}

@@ -5,6 +5,7 @@
 
 #include "branch/key_count.h"
 #include "db/background.h"
+#include "recovery/backup.h"
 #include "recovery/replay.h"
 #include "recovery/verify.h"
 
@@ -12,7 +13,6 @@ namespace strata::db {
 namespace {
 
 constexpr std::string_view kLockName = "LOCK";
-constexpr std::string_view kPagesName = "pages.strata";
 constexpr std::string_view kLogPrefix = "log-";
 constexpr std::string_view kMemoryFolder = "/memory";
 constexpr uint64_t kMemorySegmentBytes = 8u << 20;
@@ -75,7 +75,9 @@ Status Database::start() {
   forest_options.evictable = !in_memory();
   forest_ = std::make_unique<tree::Forest>(*nodes_, forest_options);
   STRATA_TRY(open_log());
-  if (!options_.read_only && !in_memory() && options_.background) {
+  // In memory there is nothing to sync or to checkpoint, only history to forget.
+  const bool has_work = !in_memory() || options_.keep_history_micros.has_value();
+  if (!options_.read_only && has_work && options_.background) {
     background_ = std::make_unique<Background>([this] {
       const Status status = background_step();
       if (!status) engine_->fail(status);
@@ -87,7 +89,7 @@ Status Database::start() {
 Status Database::lock_folder() {
   os::FileSystem& fs = *options_.fs;
   const std::string lock_path = os::join_path(options_.folder, kLockName);
-  const std::string pages_path = os::join_path(options_.folder, kPagesName);
+  const std::string pages_path = os::join_path(options_.folder, storage::kPageFileName);
   if (!options_.read_only) {
     STRATA_TRY(fs.create_folder(options_.folder));
     STRATA_ASSIGN(lock_, fs.lock(lock_path, os::LockMode::kExclusive));
@@ -95,6 +97,7 @@ Status Database::lock_folder() {
   }
   STRATA_ASSIGN(const bool there, fs.exists(pages_path));
   if (!there) {
+    STRATA_TRY(recovery::check_no_unfinished_backup(fs, options_.folder));
     return Status::error(Code::kDatabaseNotFound, "there is no database at '" + options_.folder + "'",
                          "open it without read_only to create one");
   }
@@ -111,10 +114,11 @@ Status Database::open_nodes() {
   os::FileSystem& fs = *options_.fs;
   storage::PageFileOptions pages;
   pages.fs = &fs;
-  pages.path = os::join_path(options_.folder, kPagesName);
+  pages.path = os::join_path(options_.folder, storage::kPageFileName);
   pages.read_only = options_.read_only;
   STRATA_ASSIGN(const bool there, fs.exists(pages.path));
   if (!there) {
+    STRATA_TRY(recovery::check_no_unfinished_backup(fs, options_.folder));
     STRATA_ASSIGN(const std::vector<std::string> names, fs.list(options_.folder));
     for (const std::string& name : names) {
       if (name.starts_with(kLogPrefix)) {
@@ -232,11 +236,15 @@ uint64_t Database::unwritten_limit() const { return std::max<uint64_t>(options_.
 
 Status Database::checkpoint() { return checkpointer_->run(); }
 
+Status Database::check_not_inside_compaction(std::string_view what) const {
+  if (compacting_thread_.load(std::memory_order_relaxed) != std::this_thread::get_id()) return Status::ok();
+  return Status::error(Code::kCompactionActive,
+                       std::string(what) + " cannot be called by the progress callback of compact or backup",
+                       "wait until that has returned");
+}
+
 Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, const Progress& progress) {
-  if (compacting_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
-    return Status::error(Code::kCompactionActive, "compact cannot be called by its own progress callback",
-                         "wait until it has returned");
-  }
+  STRATA_TRY(check_not_inside_compaction("compact"));
   const base::MutexLock compacting(compacting_);
   const ThreadNote note(&compacting_thread_);
   STRATA_TRY(engine_->failure());
@@ -249,7 +257,8 @@ Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, con
   if (keep_micros) {
     STRATA_ASSIGN(result.versions_removed, recovery::drop_history(parts(), *keep_micros, progress));
   } else if (progress && !progress(1, 1)) {
-    return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback");
+    return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback",
+                         "nothing was changed; call it again");
   }
   if (in_memory()) {
     STRATA_TRY(recovery::collect_garbage(parts()));
@@ -258,6 +267,20 @@ Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, con
   }
   result.bytes_after = size();
   return result;
+}
+
+Result<BackupResult> Database::backup(os::FileSystem& fs, const std::string& folder, const Progress& progress) {
+  STRATA_TRY(check_not_inside_compaction("backup"));
+  // What is copied must stay: no retention and no collection meanwhile.
+  const base::MutexLock compacting(compacting_);
+  const ThreadNote note(&compacting_thread_);
+  // Once it is closed others may open the folder and write where the pages lie that are still to be copied.
+  const Progress while_open = [this, &progress](uint64_t done, uint64_t total) {
+    return !closed() && (!progress || progress(done, total)) && !closed();
+  };
+  auto copied = recovery::back_up({*nodes_, *engine_, *checkpointer_}, fs, folder, while_open);
+  if (copied.is_ok() || !closed()) return copied;
+  return Status::error(Code::kClosed, "the database was closed while it was copied", "open it and back it up again");
 }
 
 Result<VerifyResult> Database::verify(const Progress& progress) {
@@ -311,7 +334,17 @@ Status Database::trim_history_if_due() {
 
 Status Database::background_step() {
   STRATA_TRY(engine_->failure());
-  if (log_->durable_end() < log_->end()) STRATA_TRY(engine_->flush());
+  if (!in_memory()) STRATA_TRY(keep_durable());
+  STRATA_TRY(trim_history_if_due());
+  return collect_if_due();
+}
+
+Status Database::keep_durable() {
+  if (log_->durable_end() < log_->end()) {
+    // What goes into a folder that is not there any more is lost, however well it is synced.
+    STRATA_TRY(log_->check_folder());
+    STRATA_TRY(engine_->flush());
+  }
   (void)log_->prepare_next();  // the switch tries again, and says why if it cannot
   const storage::LogPosition cut = checkpointer_->cut();
   const storage::LogPosition end = log_->end();
@@ -321,9 +354,7 @@ Status Database::background_step() {
   // Late, for each checkpoint writes every node that was touched since the last one, however often; before the limit,
   // so that nobody waits.
   const bool full = forest_->unwritten_bytes() > unwritten_limit() / 8 * 7;
-  if (end > cut && (behind > options_.checkpoint_log_bytes || full)) STRATA_TRY(checkpointer_->run());
-  STRATA_TRY(trim_history_if_due());
-  return collect_if_due();
+  return end > cut && (behind > options_.checkpoint_log_bytes || full) ? checkpointer_->run() : Status::ok();
 }
 
 }  // namespace strata::db

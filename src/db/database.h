@@ -74,6 +74,8 @@ class Database {
   Status checkpoint();
   Result<CompactResult> compact(std::optional<uint64_t> keep_micros, const Progress& progress);
   Result<VerifyResult> verify(const Progress& progress);
+  // Copies everything, as of one commit, to a folder of `fs` that is missing or empty.
+  Result<BackupResult> backup(os::FileSystem& fs, const std::string& folder, const Progress& progress);
   Result<DatabaseInfo> info();
   // Collects nodes that no branch reaches when many have gathered.
   Status collect_if_due();
@@ -87,6 +89,8 @@ class Database {
   Status open_nodes();
   Status open_log();
   recovery::RetentionParts parts();
+  Status check_not_inside_compaction(std::string_view what) const;
+  Status keep_durable();
   Status trim_history_if_due();
   uint64_t disk_bytes() const;
   // What may wait for a checkpoint before writers wait too. What a checkpoint is writing does not count, so that nodes
@@ -107,7 +111,7 @@ class Database {
   std::optional<uint64_t> clean_at_commit_;  // the commit at which it was last closed for good
   base::Mutex handles_mutex_;
   int strict_handles_ GUARDED_BY(handles_mutex_) = 0;
-  base::Mutex compacting_;                          // one compaction at a time
+  base::Mutex compacting_;                          // one compaction or backup at a time
   std::atomic<std::thread::id> compacting_thread_;  // whose progress callback must not ask for another
   std::atomic<uint64_t> trimmed_at_{0};
   std::atomic<bool> closed_{false};

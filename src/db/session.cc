@@ -75,10 +75,13 @@ Result<std::unique_ptr<Session>> db::SessionAccess::open(DatabaseOptions databas
 }
 
 Result<std::unique_ptr<Session>> Session::open_memory(const OpenOptions& options) {
-  db::Registry& registry = db::Registry::instance();
-  auto impl = std::make_unique<Impl>();
+  return db::SessionAccess::open_memory({}, options);
+}
+
+Result<std::unique_ptr<Session>> db::SessionAccess::open_memory(DatabaseOptions database, const OpenOptions& options) {
+  Registry& registry = Registry::instance();
+  auto impl = std::make_unique<Session::Impl>();
   impl->generation = registry.generation();
-  db::DatabaseOptions database;
   apply(options, &database);
   STRATA_ASSIGN(impl->database, registry.open_memory(database));
   impl->current_task = options.current_task;
@@ -163,6 +166,18 @@ Status Session::flush() {
 Result<VerifyResult> Session::verify(const Progress& progress) {
   STRATA_TRY(impl_->check_open());
   return impl_->database->verify(progress);
+}
+
+Result<BackupResult> Session::backup(const std::string& path, const Progress& progress) {
+  {
+    Call call(*this, Call::kWait);
+    STRATA_TRY(call.entered());
+    STRATA_TRY(call.check_caller());
+    STRATA_TRY(call.check_no_transaction("backup"));
+  }
+  db::Database& database = *impl_->database;
+  os::FileSystem& fs = database.in_memory() ? os::posix_file_system() : *database.options().fs;
+  return database.backup(fs, path, progress);
 }
 
 Result<TimeRange> Session::time_range() const {

@@ -67,6 +67,7 @@ class SessionAccess {
  public:
   // `database` says where; its cache, history and read_only are those of `options`.
   static Result<std::unique_ptr<Session>> open(DatabaseOptions database, const OpenOptions& options);
+  static Result<std::unique_ptr<Session>> open_memory(DatabaseOptions database, const OpenOptions& options);
   static Database& database(Session& session) { return *session.impl_->database; }
 };
 

@@ -110,11 +110,14 @@ class Editor {
 
  private:
   Status too_deep() const {
-    return Status::error(Code::kNestingTooDeep, "the document would be nested deeper than " +
-                                                    std::to_string(kMaxValueNesting) + " at " + show_path(path_));
+    return Status::error(
+        Code::kNestingTooDeep,
+        "the document would be nested deeper than " + std::to_string(kMaxValueNesting) + " at " + show_path(path_),
+        "store the inner part as a document of its own");
   }
   Status misfit(size_t depth, const std::string& why) const {
-    return Status::error(Code::kPathConflict, why + " at " + show_path(path_.first(depth + 1)), "nothing was changed");
+    return Status::error(Code::kPathConflict, why + " at " + show_path(path_.first(depth + 1)),
+                         "nothing was changed; json_get shows what is there");
   }
 
   Status descend(std::optional<std::string_view> document) {

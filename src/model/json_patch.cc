@@ -133,7 +133,9 @@ bool begins_with(std::span<const JsonStep> path, std::span<const JsonStep> outer
   return true;
 }
 
-Status misfit(const std::string& why) { return Status::error(Code::kPathConflict, why, "nothing was changed"); }
+Status misfit(const std::string& why) {
+  return Status::error(Code::kPathConflict, why, "nothing was changed; json_get shows what is there");
+}
 
 Status find_for(std::string_view document, std::span<const JsonStep> path, std::string_view* found) {
   const Seek seek = find_json(document, path, found);

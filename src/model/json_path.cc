@@ -53,7 +53,8 @@ class JsonPathParser {
 
   Status run() {
     if (text_.size() > kMaxJsonPathBytes) {
-      return Status::error(Code::kInvalidPath, "JSONPath " + quoted(text_) + " is longer than 64 KiB");
+      return Status::error(Code::kInvalidPath, "JSONPath " + quoted(text_) + " is longer than 64 KiB",
+                           "reach the place in steps: read a part, change it, set it");
     }
     if (!take('$')) {
       (void)fail("it must begin with $");

@@ -8,11 +8,14 @@ namespace strata {
 Status check_key(std::string_view key, std::string_view what) {
   STRATA_TRY(model::check_text(key, what));
   if (key.empty() || key.size() > model::kMaxUserKeyBytes) {
-    return Status::error(Code::kInvalidKey, std::string(what) + " " + model::quoted(key) + " has " +
-                                                std::to_string(key.size()) + " bytes; 1 to 1,024 are allowed");
+    return Status::error(Code::kInvalidKey,
+                         std::string(what) + " " + model::quoted(key) + " has " + std::to_string(key.size()) +
+                             " bytes; 1 to 1,024 are allowed",
+                         key.empty() ? "name it" : "put what is long into the value, and a short name or a hash here");
   }
   if (key.find('\0') != std::string_view::npos) {
-    return Status::error(Code::kInvalidKey, std::string(what) + " " + model::quoted(key) + " holds a NUL character");
+    return Status::error(Code::kInvalidKey, std::string(what) + " " + model::quoted(key) + " holds a NUL character",
+                         "every other character is allowed");
   }
   return Status::ok();
 }

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/out_of_memory.h"
 #include "model/value_table.h"
 #include "strata/value.h"
 
@@ -34,7 +35,7 @@ bool ValueWriter::grow(size_t n) {
   if (room < used + n) room = used + n;
   if (room > kMaxValueBytes) room = kMaxValueBytes;
   auto* bigger = static_cast<char*>(std::realloc(buffer_, room + kSlack));
-  STRATA_CHECK(bigger != nullptr);
+  if (bigger == nullptr) base::out_of_memory();
   buffer_ = bigger;
   at_ = buffer_ + used;
   limit_ = buffer_ + room;

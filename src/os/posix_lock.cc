@@ -70,11 +70,14 @@ Status locked_error(int number, const std::string& path, LockMode wanted) {
   std::string message = "database " + folder_of(path) + " is in use";
   // The text in the file is the last writer's; while only readers hold the lock it names nobody.
   if (holder_of(number, wanted) == Holder::kReaders) {
-    message += " by a process that reads it";
-  } else if (const std::string pid = read_pid(number); !pid.empty()) {
+    return Status::error(Code::kDatabaseLocked, message + " by a process that reads it",
+                         "close it there first, or open it with read_only=True");
+  }
+  if (const std::string pid = read_pid(number); !pid.empty()) {
     message += " by process " + pid;
   }
-  return Status::error(Code::kDatabaseLocked, std::move(message), "close it there first, or open it read-only");
+  return Status::error(Code::kDatabaseLocked, std::move(message),
+                       "close it there first: one process at a time has a database open for writing");
 }
 
 class PosixLock final : public FileLock {

@@ -36,6 +36,8 @@ Status posix_error(std::string_view operation, std::string_view path, int error)
     case ENOSPC:
     case EDQUOT:
       return Status::error(Code::kDiskFull, std::move(message), "free some space, then open the database again");
+    case EFBIG:
+      return Status::error(Code::kDiskFull, std::move(message), "raise the limit on the size of files (ulimit -f)");
     case EACCES:
     case EPERM:
       return Status::error(Code::kPermissionDenied, std::move(message), "check the owner and mode of the path");
@@ -50,8 +52,15 @@ Status posix_error(std::string_view operation, std::string_view path, int error)
     case EMFILE:
     case ENFILE:
       return Status::error(Code::kIoError, std::move(message), "raise the limit on open files (ulimit -n)");
+    case ENOENT:
+      return Status::error(
+          Code::kIoError, std::move(message),
+          "was the folder moved or deleted while it was open? Close the database and open it where it is");
+    case ENOMEM:
+      return Status::error(Code::kIoError, std::move(message), "free some memory, or open with a smaller cache_bytes");
     default:
-      return Status::error(Code::kIoError, std::move(message));
+      return Status::error(Code::kIoError, std::move(message),
+                           "look at the disk and the system's log, then open the database again");
   }
 }
 

@@ -37,33 +37,39 @@ void Checkpointer::stop() {
 }
 
 Status Checkpointer::check_running() const {
-  return stopped_ ? Status::error(Code::kClosed, "the database was closed meanwhile") : Status::ok();
+  return stopped_ ? Status::error(Code::kClosed, "the database was closed meanwhile", "open it again") : Status::ok();
+}
+
+Checkpointer::Capture Checkpointer::capture(const txn::CommitLock& held) const {
+  Capture captured;
+  CheckpointHead& head = captured.head;
+  head.state = engine_.state(held);
+  head.cut = engine_.visible_cut(held);
+  head.oldest = std::max(engine_.log().begin(), keep_log_from_.load());
+  head.next_branch_id = catalogue_.next_id(held);
+  head.keep_history_micros = keep_history();
+  head.branches = catalogue_.snapshot(held);
+  for (const branch::BranchSnapshot& snapshot : head.branches) {
+    captured.roots.push_back(snapshot.head.present);
+    captured.roots.push_back(snapshot.head.deleted);
+  }
+  captured.roots.push_back(head.state.evacuated);
+  captured.pin = engine_.forest().pin(head.state.last_commit, captured.roots);
+  return captured;
 }
 
 Status Checkpointer::run_locked(storage::LogPosition clean_end) {
   STRATA_TRY(check_running());
   STRATA_TRY(engine_.failure());
-  CheckpointHead head;
-  std::vector<tree::Root> roots;
+  Capture captured;
   std::vector<storage::NodeImage> images;
-  tree::Pin pin;
   {
     const txn::CommitLock held = engine_.lock();
-    head.state = engine_.state(held);
-    head.cut = engine_.visible_cut(held);
-    head.clean_end = clean_end;
-    head.oldest = std::max(engine_.log().begin(), keep_log_from_.load());
-    head.next_branch_id = catalogue_.next_id(held);
-    head.keep_history_micros = keep_history();
-    head.branches = catalogue_.snapshot(held);
-    for (const branch::BranchSnapshot& snapshot : head.branches) {
-      roots.push_back(snapshot.head.present);
-      roots.push_back(snapshot.head.deleted);
-    }
-    roots.push_back(head.state.evacuated);
-    pin = engine_.forest().pin(head.state.last_commit, roots);
-    images = engine_.forest().begin_checkpoint(head.state.last_commit);
+    captured = capture(held);
+    images = engine_.forest().begin_checkpoint(captured.head.state.last_commit);
   }
+  CheckpointHead& head = captured.head;
+  head.clean_end = clean_end;
   Status status = engine_.log().sync_to(head.cut.position);
   if (status.is_ok()) status = store_.commit(images, encode_head(head));
   {

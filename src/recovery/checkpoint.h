@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "base/mutex.h"
 #include "branch/catalogue.h"
@@ -34,6 +35,13 @@ class Checkpointer {
   Status run_if(const std::function<bool()>& needed);
   // Does `work` while no checkpoint is under way.
   Status between(const std::function<Status()>& work);
+  // What a checkpoint stands for: the visible heads and their place in the log, and the roots that a pin keeps alive.
+  struct Capture {
+    CheckpointHead head;
+    std::vector<tree::Root> roots;
+    tree::Pin pin;
+  };
+  Capture capture(const txn::CommitLock& held) const;
   // Waits for the checkpoint under way; from then on everything above answers kClosed.
   void stop();
   // Where a replay on the newest checkpoint begins.

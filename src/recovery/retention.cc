@@ -28,6 +28,11 @@ Result<uint64_t> visible_versions(txn::History& history, const txn::RowView& row
   return row.version - at_cut->version + (at_cut->deleted ? 0 : 1);
 }
 
+Status ended_by_callback() {
+  return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback",
+                       "nothing was changed; call it again");
+}
+
 // Counts the versions of one tree that the new cut hides, telling `progress` about each row.
 Status count_hidden(txn::Engine& engine, const tree::Root& root, uint64_t old_cut, uint64_t new_cut,
                     const std::function<bool()>& next, uint64_t* hidden) {
@@ -40,7 +45,7 @@ Status count_hidden(txn::Engine& engine, const tree::Root& root, uint64_t old_cu
     STRATA_ASSIGN(const uint64_t before, visible_versions(history, row, old_cut));
     STRATA_ASSIGN(const uint64_t after, visible_versions(history, row, new_cut));
     *hidden += before - std::min(before, after);
-    if (!next()) return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback");
+    if (!next()) return ended_by_callback();
     STRATA_TRY(cursor.next());
   }
   return Status::ok();
@@ -76,7 +81,7 @@ Result<uint64_t> count_hidden_versions(txn::Engine& engine, const branch::Catalo
     STRATA_TRY(count_hidden(engine, snapshot.head.deleted, snapshot.cut, std::max(cut, snapshot.cut), next, &hidden));
   }
   if (progress && !progress(total, total)) {
-    return Status::error(Code::kInvalidArgument, "the compaction was ended by its progress callback");
+    return ended_by_callback();
   }
   return hidden;
 }

@@ -42,7 +42,9 @@ Result<VerifyResult> verify(storage::NodeStore& store, txn::Engine& engine, bran
     }));
   }
   if (!stopped && progress && !progress(total, total)) stopped = true;
-  if (stopped) return Status::error(Code::kInvalidArgument, "the verification was ended by its progress callback");
+  if (stopped)
+    return Status::error(Code::kInvalidArgument, "the verification was ended by its progress callback",
+                         "call it again");
   result.ok = result.problems.empty();
   return result;
 }

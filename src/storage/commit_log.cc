@@ -34,6 +34,7 @@ Status CommitLogImpl::start(RecoveredLog recovered) {
     writer_.start_durable(recovered.end);
     return Status::ok();
   }
+  STRATA_ASSIGN(folder_, options_.fs->identity(options_.folder));
   STRATA_TRY(sync_recovered(recovered));
   STRATA_TRY(begin_incarnation(recovered));
   return remove_leftovers(recovered);
@@ -133,6 +134,14 @@ Status CommitLogImpl::check_writable() const {
   return Status::ok();
 }
 
+Status CommitLogImpl::check_folder() const {
+  const Result<os::FolderIdentity> now = options_.fs->identity(options_.folder);
+  if (now.is_ok() && *now == folder_) return Status::ok();
+  return Status::error(Code::kIoError,
+                       "the folder " + options_.folder + " was moved, deleted or replaced while it was open",
+                       "close the database and open it where its folder is now");
+}
+
 Status CommitLogImpl::prepare(size_t body_bytes) {
   STRATA_TRY(check_writable());
   if (body_bytes > kMaxRecordBodyBytes) {
@@ -202,6 +211,7 @@ Result<CommitLogImpl::NewSegment> CommitLogImpl::make_segment(uint32_t number, u
   segment.number = number;
   segment.capacity = std::clamp<uint64_t>(capacity, kSegmentHeaderBytes, kMaxSegmentDataBytes);
   const std::string path = segments_.path(number);
+  STRATA_TRY(check_folder());
   STRATA_ASSIGN(segment.file, options_.fs->open(path, os::OpenMode::kCreateNew));
   Status reserved = segment.file->reserve(segment.capacity);
   if (!reserved.is_ok()) {
@@ -321,6 +331,7 @@ Status CommitLogImpl::remove_spare() {
   if (!spare_) return Status::ok();
   const std::string path = segments_.path(spare_->number);
   spare_.reset();
+  STRATA_TRY(check_folder());
   STRATA_TRY(options_.fs->remove(path));
   return options_.fs->sync_folder(options_.folder);
 }

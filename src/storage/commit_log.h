@@ -104,6 +104,9 @@ class CommitLog {
   // Makes the next segment's file, with its space reserved, so that going over to it costs a header write. Any thread,
   // without the commit lock; cheap when it is there already. An error here is not final: the switch tries again.
   virtual Status prepare_next() = 0;
+  // OK while the path of the folder still leads to the folder that was opened: whoever moved or deleted it, or put
+  // another one in its place, would find our files in the wrong place. kIoError. Any thread.
+  virtual Status check_folder() const = 0;
   // Ends writing: syncs, cuts the unused end off the last segment, removes the spare one. Idempotent. Returns the end.
   virtual Result<LogPosition> close() = 0;
 
@@ -136,6 +139,13 @@ class CommitLog {
   // `progress(bytes done, bytes in all)` returns false to stop early.
   virtual Status verify(std::vector<std::string>* problems,
                         const std::function<bool(uint64_t, uint64_t)>& progress) const = 0;
+
+  // ---- backup ----
+  // Copies all that is kept up to `end`, a position that a record begins at or ends before, to segments of the same
+  // names in another folder, and syncs them (not the folder). kCorruption for a record that does not check, the
+  // errors of both file systems, and that of `progress(bytes done)`. REQUIRES: no drop_before until it returns.
+  virtual Status copy_to(os::FileSystem& fs, const std::string& folder, LogPosition end,
+                         const std::function<Status(uint64_t)>& progress) const = 0;
 };
 
 }  // namespace strata::storage

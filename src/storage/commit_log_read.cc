@@ -249,6 +249,7 @@ Status CommitLogImpl::drop_before(LogPosition position) {
   if (segment_start(first_kept) > begin()) begin_.store(segment_start(first_kept), std::memory_order_release);
   for (const SegmentInfo& info : segments_.list()) {
     if (info.header.number >= first_kept) break;
+    STRATA_TRY(check_folder());
     segments_.remove(info.header.number);
     STRATA_TRY(options_.fs->remove(segments_.path(info.header.number)));
     // One by one, oldest first: a crash leaves no hole.

@@ -39,6 +39,7 @@ class CommitLogImpl final : public CommitLog {
   LogPosition durable_end() const override { return writer_.durable_end(); }
   Status end_unit() override;
   Status prepare_next() override;
+  Status check_folder() const override;
   Result<LogPosition> close() override;
 
   uint64_t available(LogPosition position) const override;
@@ -53,6 +54,8 @@ class CommitLogImpl final : public CommitLog {
   uint64_t disk_bytes() const override;
   Status verify(std::vector<std::string>* problems,
                 const std::function<bool(uint64_t, uint64_t)>& progress) const override;
+  Status copy_to(os::FileSystem& fs, const std::string& folder, LogPosition end,
+                 const std::function<Status(uint64_t)>& progress) const override;
 
  private:
   struct NewSegment {
@@ -103,6 +106,12 @@ class CommitLogImpl final : public CommitLog {
   Status look_for_end(const SegmentInfo& info, uint32_t next, LostEnd* lost) const;
   Status verify_segment(const SegmentInfo& info, uint64_t limit, LostEnd* lost, std::vector<std::string>* problems,
                         const std::function<bool(uint64_t)>& progress) const;
+
+  // ---- commit_log_copy.cc ----
+  Result<uint64_t> copy_segment(const SegmentInfo& info, uint64_t limit, bool with_end, os::FileSystem& fs,
+                                const std::string& folder) const;
+  Result<std::string> read_end_record(const SegmentInfo& info, uint64_t data_end) const;
+
   uint64_t seed_of(uint64_t incarnation, uint32_t segment) const {
     if (options_.seed_without_incarnation) return record_seed(options_.database_id, 0, 0);
     return record_seed(options_.database_id, incarnation, segment);
@@ -110,6 +119,7 @@ class CommitLogImpl final : public CommitLog {
 
   // Constant after construction.
   const LogOptions options_;
+  os::FolderIdentity folder_;  // of a log that is written
 
   // Synchronise themselves.
   LogSegments segments_;

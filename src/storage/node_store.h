@@ -28,6 +28,7 @@
 namespace strata::storage {
 
 constexpr uint32_t kPageBytes = 4096;
+constexpr std::string_view kPageFileName = "pages.strata";
 
 // Number of the first page << 16 | number of pages (1 to 65,535). 0 is "none": page 0 is a meta page.
 using NodeId = uint64_t;

@@ -1,5 +1,4 @@
 // Examination of whole trees: audit in memory and against the store's account, verify on the store's bytes.
-#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -77,48 +76,59 @@ class Auditor {
   uint64_t pages_ = 0;
 };
 
-class Verifier {
+// Reads every node of some roots, each once: its bytes as the store has them, or as it will get them.
+class StoredNodes {
  public:
-  Verifier(const ForestImpl& impl, std::vector<std::string>* problems, uint64_t* pages,
-           const std::function<bool(uint64_t)>& progress)
-      : impl_(impl), problems_(*problems), pages_(*pages), progress_(progress) {}
+  // `stored`: the store has an image of it, and these are its bytes.
+  using Visit = std::function<Status(storage::NodeId id, char* bytes, bool stored)>;
+  // Told what is wrong with a node; on OK the walk goes on without what lies below it.
+  using Damage = std::function<Status(storage::NodeId id, const Status& problem)>;
 
-  void walk(const Root& root) {
-    if (root.id != 0) walk_node({root.id, root.birth, root.count}, kAnyLevel);
+  StoredNodes(const ForestImpl& impl, Visit visit, Damage damage)
+      : impl_(impl), visit_(std::move(visit)), damage_(std::move(damage)) {}
+
+  Status walk(std::span<const Root> roots) {
+    for (const Root& root : roots) {
+      if (root.id != 0) STRATA_TRY(walk_node({root.id, root.birth, root.count}, kAnyLevel));
+    }
+    return Status::ok();
   }
 
  private:
-  void walk_node(const ChildRef& ref, int level) {
+  Status walk_node(const ChildRef& ref, int level) {
     const uint32_t pages = storage::pages_of(ref.id);
-    if (stopped_ || !seen_.insert(ref.id).second) return;
-    if (pages == 0 || pages > kMaxNodePages) return problem(ref.id, "node id out of range");
+    if (!seen_.insert(ref.id).second) return Status::ok();
+    if (pages == 0 || pages > kMaxNodePages) return damaged(ref.id, "node id out of range");
     const std::unique_ptr<uint64_t[]> bytes(new uint64_t[storage::bytes_of(ref.id) / sizeof(uint64_t)]);
     char* data = reinterpret_cast<char*>(bytes.get());
-    if (!impl_.cache.copy_if_dirty(ref.id, data)) {
-      const Status status = impl_.store.read(ref.id, ref.birth, data);
-      if (!status.is_ok()) return problem(ref.id, status.to_string());
-      pages_ += pages;
-      if (const char* what = validate(*reinterpret_cast<const Node*>(data), ref.id)) return problem(ref.id, what);
+    const bool stored = !impl_.cache.copy_if_not_stored(ref.id, data);
+    if (stored) {
+      const Status read = impl_.store.read(ref.id, ref.birth, data);
+      if (!read.is_ok()) return damage_(ref.id, read);
+      if (const char* what = validate(*reinterpret_cast<const Node*>(data), ref.id)) return damaged(ref.id, what);
     }
     const Node& node = *reinterpret_cast<const Node*>(data);
-    if (node.birth() != ref.birth) return problem(ref.id, "a reference to a node that is another one");
-    if (level >= 0 && node.level() != static_cast<uint32_t>(level))
-      return problem(ref.id, "a child of the wrong level");
-    if (node.total() != ref.count) problem(ref.id, "the parent counts " + std::to_string(ref.count) + " keys");
-    if (!progress_(++nodes_)) stopped_ = true;
-    for (uint32_t i = 0; !node.is_leaf() && i < node.count(); ++i) {
-      walk_node(node.child(i), static_cast<int>(node.level()) - 1);
+    if (node.birth() != ref.birth) return damaged(ref.id, "a reference to a node that is another one");
+    if (level >= 0 && node.level() != static_cast<uint32_t>(level)) {
+      return damaged(ref.id, "a child of the wrong level");
     }
+    if (node.total() != ref.count) {
+      STRATA_TRY(damaged(ref.id, "the parent counts " + std::to_string(ref.count) + " keys"));
+    }
+    STRATA_TRY(visit_(ref.id, data, stored));
+    for (uint32_t i = 0; !node.is_leaf() && i < node.count(); ++i) {
+      STRATA_TRY(walk_node(node.child(i), static_cast<int>(node.level()) - 1));
+    }
+    return Status::ok();
   }
-  void problem(storage::NodeId id, const std::string& what) { problems_.push_back(node_name(id) + ": " + what); }
+  Status damaged(storage::NodeId id, std::string_view what) {
+    return damage_(id, Status::corruption("nodes", storage::page_of(id) * storage::kPageBytes, what));
+  }
 
   const ForestImpl& impl_;
-  std::vector<std::string>& problems_;
-  uint64_t& pages_;
-  const std::function<bool(uint64_t)>& progress_;
+  const Visit visit_;
+  const Damage damage_;
   std::unordered_set<storage::NodeId> seen_;
-  uint64_t nodes_ = 0;
-  bool stopped_ = false;
 };
 
 }  // namespace
@@ -158,9 +168,25 @@ Result<Forest::Audit> Forest::audit(std::span<const Root> roots) const {
 Status Forest::verify(std::span<const Root> roots, std::vector<std::string>* problems, uint64_t* pages,
                       const std::function<bool(uint64_t)>& progress) const {
   *pages = 0;
-  Verifier verifier(*impl_, problems, pages, progress);
-  for (const Root& root : roots) verifier.walk(root);
-  return Status::ok();
+  uint64_t nodes = 0;
+  bool stopped = false;
+  const auto visit = [&](storage::NodeId id, const char*, bool stored) {
+    if (stored) *pages += storage::pages_of(id);
+    stopped = !progress(++nodes);
+    return stopped ? Status::error(Code::kInvalidArgument, "stopped") : Status::ok();
+  };
+  const auto damage = [problems](storage::NodeId id, const Status& problem) {
+    problems->push_back(node_name(id) + ": " + problem.to_string());
+    return Status::ok();
+  };
+  const Status walked = StoredNodes(*impl_, visit, damage).walk(roots);
+  return stopped ? Status::ok() : walked;
+}
+
+Status Forest::copy_nodes(std::span<const Root> roots, const NodeVisitor& visit) const {
+  const auto hand_out = [&visit](storage::NodeId id, char* bytes, bool) { return visit(id, bytes); };
+  const auto refuse = [](storage::NodeId, const Status& problem) { return problem; };
+  return StoredNodes(*impl_, hand_out, refuse).walk(roots);
 }
 
 }  // namespace strata::tree

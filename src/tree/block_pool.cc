@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/out_of_memory.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define STRATA_ADDRESS_SANITIZER 1
 #elif defined(__has_feature)
@@ -55,8 +57,9 @@ char* BlockPool::take_locked(uint32_t pages) {
   const size_t bytes = block_bytes(pages);
   if (fresh_bytes_ < bytes) {
     const size_t chunk_bytes = chunks_.empty() ? kFirstChunkBytes : kChunkBytes;
-    chunks_.push_back(os::allocate_large(chunk_bytes));
-    STRATA_CHECK(chunks_.back() != nullptr);
+    auto chunk = os::allocate_large(chunk_bytes);
+    if (chunk == nullptr) base::out_of_memory();
+    chunks_.push_back(std::move(chunk));
     reserved_ += chunk_bytes;
     fresh_ = chunks_.back().get();
     fresh_bytes_ = chunk_bytes;

@@ -103,6 +103,8 @@ enum class Change : uint8_t { kAdded, kRemoved, kModified };
 // Rows of both sides (empty where the key is absent). Return false to stop.
 using DiffVisitor = std::function<bool(std::string_view key, Change change, std::string_view a, std::string_view b)>;
 
+using NodeVisitor = std::function<Status(storage::NodeId id, char* bytes)>;
+
 // Half-open range of keys; an empty `end` means "to the last".
 struct KeyRange {
   std::string_view begin;
@@ -215,6 +217,10 @@ class Forest {
   // Appends a line for each problem. `*pages` counts pages read. Any thread; REQUIRES a Pin on the roots.
   Status verify(std::span<const Root> roots, std::vector<std::string>* problems, uint64_t* pages,
                 const std::function<bool(uint64_t)>& progress) const;
+  // Hands every node of the roots to `visit`, each once, as the store would keep it (its checksum is not set): from the
+  // store, past the cache, where it has an image of the node. Errors: kCorruption, I/O, those of `visit`. Any thread;
+  // REQUIRES a Pin on the roots.
+  Status copy_nodes(std::span<const Root> roots, const NodeVisitor& visit) const;
 
  private:
   friend class ReadGuard;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/out_of_memory.h"
+
 namespace strata::tree {
 namespace {
 
@@ -28,7 +30,7 @@ NodeCache::NodeCache(storage::NodeStore& store, EpochDomain& epochs, size_t cach
       tables_(static_cast<std::atomic<Table*>*>(std::calloc(kMaxPages >> kFrameBits, sizeof(std::atomic<Table*>))),
               &std::free),
       magazine_(pool_) {
-  STRATA_CHECK(tables_ != nullptr);
+  if (tables_ == nullptr) base::out_of_memory();
 }
 
 NodeCache::~NodeCache() {
@@ -58,11 +60,12 @@ const Node* NodeCache::peek(storage::NodeId id) const {
   return word == 0 || node_of(word)->id() != id ? nullptr : node_of(word);
 }
 
-bool NodeCache::copy_if_dirty(storage::NodeId id, char* out) const {
+bool NodeCache::copy_if_not_stored(storage::NodeId id, char* out) const {
   const EpochGuard guard(epochs_);
   const Frame* frame = find_frame(storage::page_of(id));
   const uintptr_t word = frame == nullptr ? 0 : frame->load(std::memory_order_acquire);
-  if ((word & kDirty) == 0 || node_of(word)->id() != id) return false;
+  const bool stored = evictable_ && (word & kDirty) == 0;
+  if (word == 0 || stored || node_of(word)->id() != id) return false;
   std::memcpy(out, node_of(word)->data(), storage::bytes_of(id));
   return true;
 }

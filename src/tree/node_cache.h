@@ -65,8 +65,8 @@ class NodeCache {
   // The node if it is resident, else null.
   const Node* peek(storage::NodeId id) const;
 
-  // Copies the node if it is resident and dirty, so that the store has no image of it; else false.
-  bool copy_if_dirty(storage::NodeId id, char* out) const;
+  // Copies the node if the store has no image of it to read back; else false.
+  bool copy_if_not_stored(storage::NodeId id, char* out) const;
 
   // A new dirty node's memory, with identity: id of `pages` pages. The caller formats it.
   char* create(uint32_t pages, storage::NodeId* id);

@@ -114,7 +114,8 @@ Result<uint64_t> Transaction::commit(bool may_wait) {
   if (effective.empty() && !new_space) return timestamp_;
   if (branch_->deleted.load(std::memory_order_acquire)) {
     return Status::error(Code::kBranchNotFound,
-                         "branch '" + branch_->origin.name + "' was deleted during the transaction");
+                         "branch '" + branch_->origin.name + "' was deleted during the transaction",
+                         "nothing of it was stored; begin again on a branch that exists: branch_use(name)");
   }
   const std::vector<std::string_view> ensured(ensured_.begin(), ensured_.end());
   CommitRequest request;

@@ -333,13 +333,20 @@ def test_a_handle_is_neither_copied_nor_pickled(db):
 @pytest.mark.engine
 def test_repr(tmp_path):
     with Strata.cache() as db:
-        assert repr(db) == "<Strata cache default:default>"
-    assert repr(db) == "<Strata cache closed>"
+        db.kv_put("k", 1)
+        assert repr(db) == "<Strata in memory default:default, branches 1, keys 1>"
+    assert repr(db) == "<Strata in memory closed>"
     with Strata.open(tmp_path / "db") as db:
         db.branch_create("b")
         db.branch_use("b")
         db.space_use("notes")
-        assert repr(db) == f"<Strata {tmp_path / 'db'} b:notes>"
+        assert repr(db) == f"<Strata {tmp_path / 'db'} b:notes, branches 2, keys 0>"
+        with db.transaction():
+            assert in_thread(repr, db) == repr(db)
+        with db.session() as other:
+            other.branch_use("default")
+            other.branch_delete("b")
+        assert repr(db) == f"<Strata {tmp_path / 'db'} b:notes, branches 1, keys 0>"
 
 
 @pytest.mark.engine
