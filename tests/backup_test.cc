@@ -205,7 +205,9 @@ TEST(BackupTest, ACrashLeavesAllOrNoDatabase) {
         return options;
       }());
       const Status opened = copy.open(true);
-      if (opened.is_ok()) EXPECT_TRUE(copy.close().is_ok());
+      if (opened.is_ok()) {
+        EXPECT_TRUE(copy.close().is_ok());
+      }
       const bool excused = crash.returned < done && is_no_database(opened.code());
       const std::string problem = excused ? "" : work.examine(disk, kCopy, false);
       if (!excused) ++whole;
@@ -227,6 +229,8 @@ TEST(BackupTest, AFaultLeavesAllOrNoDatabase) {
   FaultFileSystem fs(*memory);
   Work work(fs, Durability::kBuffered, seed);
   work.steps(100);
+  // The first one opens files that the others find open.
+  ASSERT_TRUE(work.driver().session().backup("first", nullptr).is_ok());
   fs.forget_calls();
   ASSERT_TRUE(work.driver().session().backup("healthy", nullptr).is_ok());
   const uint64_t calls = fs.call_count();
@@ -245,7 +249,7 @@ TEST(BackupTest, AFaultLeavesAllOrNoDatabase) {
       const Status opened = copy.open(true);
       const bool is_none = is_no_database(opened.code());
       EXPECT_TRUE(is_none || work.examine(*memory, folder, true).empty()) << "call " << at << " " << opened.to_string();
-      if (!forever && at + 3 < calls) EXPECT_TRUE(is_none) << "call " << at;
+      EXPECT_TRUE(is_none || forever || at + 3 >= calls) << "call " << at;
     }
   }
   // The database itself never noticed.
@@ -331,7 +335,9 @@ TEST(BackupTest, IsOneStateWhileOthersWrite) {
     for (uint64_t i = 0; i < testing::scaled(12); ++i) {
       const uint64_t before = written;
       while (written < before + 50) std::this_thread::yield();
-      if (i % 3 == 2) EXPECT_TRUE(driver.database().checkpoint().is_ok());
+      if (i % 3 == 2) {
+        EXPECT_TRUE(driver.database().checkpoint().is_ok());
+      }
       const std::string folder = "copy-" + std::to_string(i);
       const auto made = driver.session().backup(folder, nullptr);
       ASSERT_TRUE(made.is_ok()) << made.status().to_string();

@@ -86,17 +86,19 @@ INSTANTIATE_TEST_SUITE_P(Places, MaintenanceTest, ::testing::Bool(),
 
 TEST_P(MaintenanceTest, KeptHistoryIsAppliedByBackgroundWork) {
   const auto session = open(100 * kSecond);
+  uint64_t last = 0;
   for (int i = 0; i < 10; ++i) {
     put(*session, "k", "v" + std::to_string(i));
+    last = now(*session);
     clock_.advance(30 * kSecond);
     step(*session);
-    // Of 30 seconds each, those replaced within the last 100 and the one that was there at their beginning.
-    EXPECT_LE(versions(*session, "k"), 5u) << i;
+    // Of 30 seconds each, those replaced within the last 100, the one that was there at their beginning, and one more:
+    // it is done once in an eighth of the time.
+    EXPECT_LE(versions(*session, "k"), 6u) << i;
     EXPECT_GE(versions(*session, "k"), std::min<size_t>(static_cast<size_t>(i) + 1, 4)) << i;
   }
-  const uint64_t last = now(*session);
   EXPECT_EQ(*get(*session, "k"), "v9");
-  EXPECT_EQ(*get(*session, "k", last - 95 * kSecond), "v6");
+  EXPECT_EQ(*get(*session, "k", last - 85 * kSecond), "v6");
   EXPECT_EQ(get(*session, "k", last - 200 * kSecond).status().code(), Code::kHistoryTrimmed);
   // Time alone forgets nothing: it counts back from the last commit.
   const size_t kept = versions(*session, "k");
@@ -137,14 +139,18 @@ TEST_P(MaintenanceTest, ClockSetBack) {
   const uint64_t before = now(*session);
   clock_.step_back(7200 * kSecond);
   uint64_t last = before;
+  uint64_t middle = 0;
   for (int i = 0; i < 100; ++i) {
     put(*session, "k", std::to_string(i));
-    EXPECT_EQ(now(*session), last + 1);
+    // Background work may have taken a time too.
+    EXPECT_GT(now(*session), last);
+    EXPECT_LE(now(*session), last + 2);
     last = now(*session);
+    if (i == 49) middle = last;
     step(*session);
   }
   EXPECT_EQ(*get(*session, "k", before), "before");
-  EXPECT_EQ(*get(*session, "k", before + 50), "49");
+  EXPECT_EQ(*get(*session, "k", middle), "49");
   EXPECT_EQ(versions(*session, "k"), 101u);
   EXPECT_GE(session->info()->uptime_secs, 0.0);
   if (GetParam()) {
@@ -152,9 +158,10 @@ TEST_P(MaintenanceTest, ClockSetBack) {
     ASSERT_TRUE(session->close().is_ok());
     clock_.step_back(1000 * 3600 * kSecond);
     session = open();
-    EXPECT_EQ(now(*session), last);
+    EXPECT_GE(now(*session), last);
     put(*session, "k", "again");
-    EXPECT_EQ(now(*session), last + 1);
+    EXPECT_GT(now(*session), last);
+    EXPECT_LE(now(*session), last + 2);
     EXPECT_EQ(versions(*session, "k"), 102u);
   }
   clock_.advance(10'000 * 3600 * kSecond);

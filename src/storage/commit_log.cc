@@ -13,6 +13,19 @@ constexpr uint64_t kWorthTruncating = 64u << 10;
 
 }  // namespace
 
+std::string encode_end_record(uint64_t seed, const RecordOrder& order, LogPosition durable, const LogTimeIndex& index) {
+  std::string body;
+  index.encode(&body);
+  RecordHeader header;
+  header.is_end = true;
+  header.commit = order.next_commit - 1;
+  header.timestamp = order.last_timestamp;
+  header.durable = durable;
+  std::string record(kRecordHeaderBytes, '\0');
+  encode_record_header(record.data(), seed, header, body);
+  return record + body;
+}
+
 Result<std::unique_ptr<CommitLog>> CommitLog::open(const LogOptions& options, const LogStart& start,
                                                    const Visitor& visit) {
   STRATA_ASSERT(options.fs != nullptr);
@@ -257,19 +270,11 @@ Status CommitLogImpl::write_header(NewSegment& segment, const SegmentHeader& hea
 // Writes the end record of the segment being written and gives back its unused space.
 Status CommitLogImpl::end_segment() {
   STRATA_TRY(writer_.drain());
-  std::string index;
+  std::string record;
   {
     base::MutexLock lock(index_mutex_);
-    live_index_.encode(&index);
+    record = encode_end_record(seed_, {next_commit_, last_timestamp_}, durable_end(), live_index_);
   }
-  RecordHeader header;
-  header.is_end = true;
-  header.commit = next_commit_ - 1;
-  header.timestamp = last_timestamp_;
-  header.durable = durable_end();
-  std::string record(kRecordHeaderBytes, '\0');
-  encode_record_header(record.data(), seed_, header, index);
-  record += index;
   STRATA_TRY(writer_.write_behind_end(record));
   const uint64_t data_end = offset_of(end());
   const uint64_t used = data_end + record.size();

@@ -23,7 +23,7 @@ Status CommitLogImpl::copy_to(os::FileSystem& fs, const std::string& folder, Log
   return Status::ok();
 }
 
-// Copies a segment's records, and its end record where it has one, and checks the copy. Returns its size.
+// Copies a segment's records and checks the copy; gives it an end record. Returns its size.
 Result<uint64_t> CommitLogImpl::copy_segment(const SegmentInfo& info, uint64_t limit, bool with_end, os::FileSystem& fs,
                                              const std::string& folder) const {
   const uint32_t number = info.header.number;
@@ -41,36 +41,22 @@ Result<uint64_t> CommitLogImpl::copy_segment(const SegmentInfo& info, uint64_t l
   // What was copied, not what was read: nothing lies between this check and what the copy is opened with.
   LogScanner scanner(read_from(*file), seed, kSegmentHeaderBytes, limit,
                      {info.header.first_commit, info.header.base_timestamp});
-  while (scanner.offset() != limit) {
+  LogTimeIndex index;
+  for (uint64_t record = 0; scanner.offset() != limit; ++record) {
     STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
     if (step != LogScanner::Step::kRecord) {
       const bool ended = step == LogScanner::Step::kEndRecord;
       return Status::corruption(segments_.path(number), scanner.offset(),
                                 ended ? "the segment was ended before its records" : scanner.reason());
     }
+    if (record % kCommitsPerIndexEntry != 0) continue;
+    index.add(scanner.header().timestamp, static_cast<uint32_t>(scanner.record_offset()));
   }
-  uint64_t bytes = limit;
-  if (with_end) {
-    STRATA_ASSIGN(const std::string end_record, read_end_record(info, limit));
-    if (!end_record.empty()) STRATA_TRY(file->write(limit, end_record));
-    bytes += end_record.size();
-  }
+  std::string end_record;
+  if (with_end) end_record = encode_end_record(seed, scanner.order(), info.header.durable, index);
+  if (!end_record.empty()) STRATA_TRY(file->write(limit, end_record));
   STRATA_TRY(file->sync());
-  return bytes;
-}
-
-// The bytes of a segment's end record; none where a crash left none.
-Result<std::string> CommitLogImpl::read_end_record(const SegmentInfo& info, uint64_t data_end) const {
-  STRATA_ASSIGN(const SegmentView view, segments_.open(info.header.number));
-  STRATA_ASSIGN(const uint64_t file_bytes, view.file->size());
-  LogScanner scanner(read_from(*view.file), seed_of(info.header.incarnation, info.header.number), data_end, file_bytes,
-                     {});
-  STRATA_ASSIGN(const LogScanner::Step step, scanner.next());
-  if (step != LogScanner::Step::kEndRecord) return std::string();
-  std::string bytes(kRecordHeaderBytes + scanner.body().size(), '\0');
-  STRATA_ASSIGN(const size_t got, view.file->read(data_end, bytes.size(), bytes.data()));
-  if (got == bytes.size()) return bytes;
-  return Status::corruption(segments_.path(info.header.number), data_end + got, "the end record is cut off");
+  return limit + end_record.size();
 }
 
 }  // namespace strata::storage

@@ -23,6 +23,9 @@
 
 namespace strata::storage {
 
+// The end record of a segment: `order` is what would have to follow its last record.
+std::string encode_end_record(uint64_t seed, const RecordOrder& order, LogPosition durable, const LogTimeIndex& index);
+
 class CommitLogImpl final : public CommitLog {
  public:
   explicit CommitLogImpl(const LogOptions& options);
@@ -110,7 +113,6 @@ class CommitLogImpl final : public CommitLog {
   // ---- commit_log_copy.cc ----
   Result<uint64_t> copy_segment(const SegmentInfo& info, uint64_t limit, bool with_end, os::FileSystem& fs,
                                 const std::string& folder) const;
-  Result<std::string> read_end_record(const SegmentInfo& info, uint64_t data_end) const;
 
   uint64_t seed_of(uint64_t incarnation, uint32_t segment) const {
     if (options_.seed_without_incarnation) return record_seed(options_.database_id, 0, 0);
