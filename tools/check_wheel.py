@@ -107,7 +107,9 @@ def try_below_root(installed: Path, folder: Path, examples: list[Path]) -> None:
         target = root / file.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file.resolve(), target)
-    skipped = shutil.ignore_patterns("test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "config-*")
+    skipped = shutil.ignore_patterns(
+        "test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "config-*"
+    )
     shutil.copytree(stdlib, root / stdlib.relative_to("/"), ignore=skipped)
     for name in ("proc", "work", "tmp"):
         (root / name).mkdir()

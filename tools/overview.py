@@ -54,7 +54,12 @@ def folder_rows(root: Path) -> list[tuple[str, ...]]:
         if sources:
             largest = max(sources, key=lambda source: source.text.count("\n"))
             rows.append(
-                (folder, str(len(sources)), str(lines_of(sources)), f"{largest.path.split('/')[-1]} {lines_of([largest])}")
+                (
+                    folder,
+                    str(len(sources)),
+                    str(lines_of(sources)),
+                    f"{largest.path.split('/')[-1]} {lines_of([largest])}",
+                )
             )
     return rows
 

@@ -39,9 +39,7 @@ def read_codes(header: str, table: str) -> list[Code]:
     rows = re.findall(r'^    \{"([a-z_]+)", ErrorKind::k(\w+)\},$', table, re.MULTILINE)
     if len(described) != len(rows):
         raise ValueError(f"{HEADER} has {len(described)} codes, {TABLE} has {len(rows)}")
-    return [
-        Code(name, word, f"{kind}Error", text) for (name, text), (word, kind) in zip(described, rows, strict=True)
-    ]
+    return [Code(name, word, f"{kind}Error", text) for (name, text), (word, kind) in zip(described, rows, strict=True)]
 
 
 def write_page(page: str, codes: list[Code]) -> str:
@@ -51,7 +49,9 @@ def write_page(page: str, codes: list[Code]) -> str:
         lines = [f"| `{code.word}` | {code.text} |" for code in codes if code.kind == match.group(1)]
         return f"## {match.group(1)}\n\n| code | when |\n| --- | --- |\n" + "".join(f"{line}\n" for line in lines)
 
-    return re.sub(r"^## (\w+Error)\n\n\| code \| when \|\n\| --- \| --- \|\n(?:\|.*\n)*", section, page, flags=re.MULTILINE)
+    return re.sub(
+        r"^## (\w+Error)\n\n\| code \| when \|\n\| --- \| --- \|\n(?:\|.*\n)*", section, page, flags=re.MULTILINE
+    )
 
 
 def check(root: Path) -> tuple[list[Problem], int]:

@@ -179,9 +179,9 @@ class Strata(_native.Session):
         """Copies the whole database into the folder `path`, while others go on reading and writing.
 
         The copy is the state of one commit: all branches, spaces and history. `Strata.open(path)` opens it. The folder
-        must not exist or be empty. Works for databases in memory too. An error, Ctrl-C or an exception in
-        `progress(done, total)` removes what was copied; after a crash the folder is no database, and opening it says so.
-        What the open transaction of another handle has not committed is not part of it.
+        must not exist or be empty. Works for databases in memory too. What the open transaction of another handle has
+        not committed is not part of it. An error, Ctrl-C or an exception in `progress(done, total)` removes what was
+        copied; after a crash the folder is no database, and opening it says so.
 
         Returns `{"path", "bytes", "timestamp"}`, the bytes written and the commit that it stands at. Raises
         ConstraintError `backup_exists`; StateError `in_transaction`, `compaction_active` (from a progress callback);

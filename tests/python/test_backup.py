@@ -215,7 +215,6 @@ def test_each_copy_is_one_state_while_threads_write(db, tmp_path):
                 if n % 50 == 0:
                     own.branch_fork("default", f"{name}/{n}")
 
-
     writer = threading.Thread(target=write, args=("x",))
     writer.start()
     try:

@@ -4,14 +4,13 @@ database can be used again once the cause is gone."""
 import contextlib
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import tempfile
 import time
 
 import pytest
-from stratadb import AccessDeniedError, CorruptionError, IoError, NotFoundError, StrataError, Strata
+from stratadb import AccessDeniedError, CorruptionError, IoError, NotFoundError, Strata
 from support import refused, run
 
 pytestmark = pytest.mark.engine
