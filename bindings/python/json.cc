@@ -296,12 +296,12 @@ PyObject* json_list(Handle* handle, PyObject* const* arguments, Py_ssize_t count
       !limit_argument(given[1], &limit) || !time_argument(given[2], "as_of", &as_of)) {
     return nullptr;
   }
-  RowList rows;
+  Pooled<KeyList> keys;
   const Status status = run(handle, [&](Call& call) {
-    rows.clear();
-    return Json(call).list(prefix.value_or(std::string_view()), limit, as_of, &rows);
+    keys->clear();
+    return Json(call).list(prefix.value_or(std::string_view()), limit, as_of, &*keys);
   });
-  return status.is_ok() ? list_of_keys(rows) : raise(status);
+  return status.is_ok() ? list_of_keys(*keys) : raise(status);
 }
 
 PyObject* json_history(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

@@ -304,19 +304,17 @@ PyObject* kv_history(Handle* handle, PyObject* const* arguments, Py_ssize_t coun
 PyObject* kv_list(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::optional<std::string_view> prefix;
-  KvScan what;
+  AsOf as_of;
   if (!given.parse(kList, arguments, count, names) || !optional_text(given[0], "prefix", &prefix) ||
-      !time_argument(given[1], "as_of", &what.as_of)) {
+      !time_argument(given[1], "as_of", &as_of)) {
     return nullptr;
   }
-  what.prefix = prefix.value_or(std::string_view());
-  what.keys_only = true;
-  RowList rows;
+  Pooled<KeyList> keys;
   const Status status = run(handle, [&](Call& call) {
-    rows.clear();
-    return Kv(call).scan(what, &rows);
+    keys->clear();
+    return Kv(call).list(prefix.value_or(std::string_view()), as_of, &*keys);
   });
-  return status.is_ok() ? list_of_keys(rows) : raise(status);
+  return status.is_ok() ? list_of_keys(*keys) : raise(status);
 }
 
 PyObject* kv_count(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
@@ -343,16 +341,16 @@ PyObject* kv_list_paginated(Handle* handle, PyObject* const* arguments, Py_ssize
       !time_argument(given[3], "as_of", &as_of)) {
     return nullptr;
   }
-  RowList rows;
+  Pooled<KeyList> keys;
   std::optional<std::string> next;
   const Status status = run(handle, [&](Call& call) {
-    rows.clear();
+    keys->clear();
     next.reset();
-    return Kv(call).page(prefix.value_or(std::string_view()), limit, cursor, as_of, &rows, &next);
+    return Kv(call).page(prefix.value_or(std::string_view()), limit, cursor, as_of, &*keys, &next);
   });
   if (!status.is_ok()) return raise(status);
   Ref page(PyDict_New());
-  const bool filled = page && set(page.get(), "keys", list_of_keys(rows)) &&
+  const bool filled = page && set(page.get(), "keys", list_of_keys(*keys)) &&
                       set(page.get(), "cursor", next ? str(*next) : Py_NewRef(Py_None));
   return filled ? page.release() : nullptr;
 }

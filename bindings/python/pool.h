@@ -8,12 +8,15 @@
 #include <string>
 
 #include "strata/event.h"
+#include "strata/key_list.h"
 #include "strata/session.h"
 #include "strata/value.h"
 
 namespace strata::python {
 
 constexpr size_t kKeptBufferBytes = size_t{1} << 20;
+// Lists of all keys are asked for again and again; the first touch of fresh memory costs more than the keys.
+constexpr size_t kKeptKeyBytes = size_t{8} << 20;
 
 // Makes an object ready for the next user; false if it has become too large to keep.
 inline bool recycle(ValueWriter& writer) {
@@ -23,6 +26,10 @@ inline bool recycle(ValueWriter& writer) {
 inline bool recycle(std::string& buffer) {
   buffer.clear();
   return buffer.capacity() <= kKeptBufferBytes;
+}
+inline bool recycle(KeyList& keys) {
+  keys.clear();
+  return keys.capacity() <= kKeptKeyBytes;
 }
 inline bool recycle(EventList& events) {
   events.clear();

@@ -34,8 +34,8 @@ PyObject* optional_path(const std::optional<std::string>& path) {
   return PyUnicode_DecodeFSDefaultAndSize(path->data(), static_cast<Py_ssize_t>(path->size()));
 }
 
-PyObject* list_of_keys(const RowList& rows) {
-  return list_of(rows.size(), [&](size_t i) { return decode_text(rows.key(i)); });
+PyObject* list_of_keys(const KeyList& keys) {
+  return list_of(keys.size(), [&](size_t i) { return decode_text(keys[i]); });
 }
 
 PyObject* list_of_names(const std::vector<std::string>& names) {

@@ -7,6 +7,7 @@
 
 #include "python.h"
 #include "session.h"
+#include "strata/key_list.h"
 #include "strata/session.h"
 
 namespace strata::python {
@@ -25,7 +26,7 @@ PyObject* list_of(size_t count, Make make) {
 }
 
 // A list of str.
-PyObject* list_of_keys(const RowList& rows);
+PyObject* list_of_keys(const KeyList& keys);
 PyObject* list_of_names(const std::vector<std::string>& names);
 // A list of (key, value).
 PyObject* list_of_pairs(const RowList& rows);

@@ -261,12 +261,12 @@ PyObject* state_list(Handle* handle, PyObject* const* arguments, Py_ssize_t coun
       !time_argument(given[1], "as_of", &as_of)) {
     return nullptr;
   }
-  RowList rows;
+  Pooled<KeyList> cells;
   const Status status = run(handle, [&](Call& call) {
-    rows.clear();
-    return State(call).list(prefix.value_or(std::string_view()), as_of, &rows);
+    cells->clear();
+    return State(call).list(prefix.value_or(std::string_view()), as_of, &*cells);
   });
-  return status.is_ok() ? list_of_keys(rows) : raise(status);
+  return status.is_ok() ? list_of_keys(*cells) : raise(status);
 }
 
 PyObject* state_history(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

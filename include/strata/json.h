@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/key_list.h"
 #include "strata/session.h"
 
 namespace strata {
@@ -44,7 +45,7 @@ class Json {
   // How many nodes were removed; the root is the whole document.
   Result<uint64_t> erase(std::string_view key, std::string_view path);
   // The keys of documents in order. Nothing as limit: all.
-  Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, RowList* keys);
+  Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys);
   // Whole documents, newest first; false: it never existed.
   Result<bool> history(std::string_view key, AsOf as_of, RowList* versions);
 

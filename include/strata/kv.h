@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/key_list.h"
 #include "strata/session.h"
 
 namespace strata {
@@ -22,7 +23,6 @@ struct KvScan {
   std::optional<std::string_view> end;    // excluded
   std::optional<uint64_t> limit;          // nothing: all
   bool reverse = false;
-  bool keys_only = false;  // values stay empty
   AsOf as_of;
 };
 
@@ -40,13 +40,15 @@ class Kv {
   Result<bool> erase(std::string_view key);
   // In key order (backwards if reverse).
   Status scan(const KvScan& what, RowList* rows);
+  // The keys that start with `prefix`, in order.
+  Status list(std::string_view prefix, AsOf as_of, KeyList* keys);
   // Newest first; false: it never existed.
   Result<bool> history(std::string_view key, AsOf as_of, RowList* versions);
   Result<uint64_t> count(std::string_view prefix, AsOf as_of);
   // A page of keys after `cursor` (nothing: from the start); *next is the cursor behind it, nothing at the end.
   // Errors: kInvalidCursor.
   Status page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor,
-              AsOf as_of, RowList* keys, std::optional<std::string>* next);
+              AsOf as_of, KeyList* keys, std::optional<std::string>* next);
   // One commit each; all or nothing. Answers in the order asked for.
   struct Item {
     std::string_view key;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "strata/key_list.h"
 #include "strata/session.h"
 
 namespace strata {
@@ -42,8 +43,8 @@ class State {
                                     Mismatch* found);
   // Whether there was something.
   Result<bool> erase(std::string_view cell);
-  // The cells whose names start with `prefix`, in order; values stay empty.
-  Status list(std::string_view prefix, AsOf as_of, RowList* rows);
+  // The cells whose names start with `prefix`, in order.
+  Status list(std::string_view prefix, AsOf as_of, KeyList* cells);
   // Newest first; false: it never existed.
   Result<bool> history(std::string_view cell, AsOf as_of, RowList* versions);
 

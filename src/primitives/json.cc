@@ -10,6 +10,7 @@
 #include "model/json_path.h"
 #include "model/key_codec.h"
 #include "model/utf8.h"
+#include "primitives/key_listing.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
 #include "txn/view.h"
@@ -261,17 +262,9 @@ Result<uint64_t> Json::erase(std::string_view key, std::string_view path) {
   return version != 0 ? uint64_t{1} : uint64_t{0};
 }
 
-Status Json::list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, RowList* keys) {
-  STRATA_TRY(model::check_text(prefix, "prefix"));
+Status Json::list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys) {
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  txn::View view(*context);
-  STRATA_TRY(view.open(as_of));
-  const model::KeySpan span = model::prefix_span(context->space, Tag::kJson, prefix);
-  const size_t skipped = context->space.size() + 2;
-  txn::ScanRange range{span.begin, span.end, limit, false, false};
-  return view
-      .scan(range, [&](std::string_view key, const VersionedValue& value) { keys->add(key.substr(skipped), value); })
-      .status();
+  return primitives::list_keys(*context, Tag::kJson, prefix, limit, as_of, keys);
 }
 
 Result<bool> Json::history(std::string_view key, AsOf as_of, RowList* versions) {

@@ -4,6 +4,7 @@
 
 #include "model/key_codec.h"
 #include "primitives/cursor.h"
+#include "primitives/key_listing.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
 #include "txn/key_order.h"
@@ -124,11 +125,16 @@ Status Kv::scan(const KvScan& what, RowList* rows) {
   txn::View view(*context);
   STRATA_TRY(view.open(what.as_of));
   const Bounds bounds = bounds_of(context->space, what.prefix, what.start, what.end);
-  txn::ScanRange range{bounds.begin, bounds.end, what.limit, what.reverse, !what.keys_only};
+  txn::ScanRange range{bounds.begin, bounds.end, what.limit, what.reverse, true};
   const std::string_view space = context->space;
   return view
       .scan(range, [&](std::string_view key, const VersionedValue& value) { rows->add(user_key(key, space), value); })
       .status();
+}
+
+Status Kv::list(std::string_view prefix, AsOf as_of, KeyList* keys) {
+  STRATA_ASSIGN(const txn::Context* context, call_.context());
+  return primitives::list_keys(*context, Tag::kKv, prefix, std::nullopt, as_of, keys);
 }
 
 Result<bool> Kv::history(std::string_view key, AsOf as_of, RowList* versions) {
@@ -152,7 +158,7 @@ Result<uint64_t> Kv::count(std::string_view prefix, AsOf as_of) {
 }
 
 Status Kv::page(std::string_view prefix, std::optional<uint64_t> limit, std::optional<std::string_view> cursor,
-                AsOf as_of, RowList* keys, std::optional<std::string>* next) {
+                AsOf as_of, KeyList* keys, std::optional<std::string>* next) {
   STRATA_TRY(model::check_text(prefix, "prefix"));
   std::string last;
   if (cursor) {
@@ -169,16 +175,16 @@ Status Kv::page(std::string_view prefix, std::optional<uint64_t> limit, std::opt
   if (limit && *limit < UINT64_MAX) range.limit = *limit + 1;
   bool more = false;
   STRATA_TRY(view.scan(range,
-                       [&](std::string_view key, const VersionedValue& value) {
+                       [&](std::string_view key, const VersionedValue&) {
                          if (limit && keys->size() == *limit) {
                            more = true;
                          } else {
-                           keys->add(user_key(key, space), value);
+                           keys->add(user_key(key, space));
                          }
                        })
                  .status());
   next->reset();
-  if (more) *next = primitives::encode_cursor(keys->empty() ? std::string_view(last) : keys->key(keys->size() - 1));
+  if (more) *next = primitives::encode_cursor(keys->empty() ? std::string_view(last) : (*keys)[keys->size() - 1]);
   return Status::ok();
 }
 

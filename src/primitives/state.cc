@@ -2,6 +2,7 @@
 
 #include "model/key_codec.h"
 #include "model/utf8.h"
+#include "primitives/key_listing.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
 #include "txn/view.h"
@@ -123,22 +124,9 @@ Result<bool> State::erase(std::string_view cell) {
   return version != 0;
 }
 
-Status State::list(std::string_view prefix, AsOf as_of, RowList* rows) {
-  STRATA_TRY(model::check_text(prefix, "prefix"));
+Status State::list(std::string_view prefix, AsOf as_of, KeyList* cells) {
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  txn::View view(*context);
-  STRATA_TRY(view.open(as_of));
-  const model::KeySpan span = model::prefix_span(context->space, Tag::kState, prefix);
-  const size_t name_at = context->space.size() + 2;
-  const txn::ScanRange range{span.begin, span.end, std::nullopt, false, false};
-  return view
-      .scan(range,
-            [&](std::string_view key, const VersionedValue& value) {
-              VersionedValue bare = value;
-              bare.value = {};
-              rows->add(key.substr(name_at), bare);
-            })
-      .status();
+  return primitives::list_keys(*context, Tag::kState, prefix, std::nullopt, as_of, cells);
 }
 
 Result<bool> State::history(std::string_view cell, AsOf as_of, RowList* versions) {
