@@ -1,6 +1,7 @@
 #include "db/session_impl.h"
 
 #include "db/registry.h"
+#include "os/working_folder.h"
 
 namespace strata {
 namespace {
@@ -51,8 +52,10 @@ Session::~Session() {
 Result<std::unique_ptr<Session>> Session::open(const std::string& path, const OpenOptions& options) {
   db::DatabaseOptions database;
   database.fs = &os::posix_file_system();
-  database.folder = path;
-  return db::SessionAccess::open(std::move(database), options);
+  database.folder = os::absolute_path(path);
+  auto opened = db::SessionAccess::open(std::move(database), options);
+  if (opened.is_ok()) (*opened)->impl_->path = path;  // as it was given
+  return opened;
 }
 
 Result<std::unique_ptr<Session>> db::SessionAccess::open(DatabaseOptions database, const OpenOptions& options) {

@@ -231,6 +231,26 @@ def test_the_folder_is_deleted_while_it_is_open(tmp_path):
         assert db.kv_list() == []
 
 
+def test_the_process_goes_to_another_folder(tmp_path, monkeypatch):
+    """A path is looked up once, when the database is opened."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    db = Strata.open("db")
+    monkeypatch.chdir(tmp_path / "there")
+    for n in range(40):
+        db.kv_put(f"k{n}", "x" * 100_000)
+        db.flush()
+    db.compact()
+    assert db.info()["path"] == "db"
+    assert "db" in repr(db)
+    db.close()
+    assert os.listdir(tmp_path / "there") == []
+    with Strata.open("../here/db") as db:
+        assert db.kv_count() == 40
+        assert db.verify()["ok"]
+
+
 def test_a_part_of_the_folder_is_missing(tmp_path):
     with Strata.open(tmp_path / "db") as db:
         db.kv_put("k", 1)
