@@ -33,6 +33,10 @@ class Peer:
         return BENCH / ".venvs" / self.name / "bin" / "python"
 
 
+# What draws the plots of a report: an environment like a system's, so that nobody else needs Matplotlib.
+PLOTS = Peer("plots", "Matplotlib", "", ("matplotlib==3.11.2",), "", False)
+
+
 def read_peers(file: Path = BENCH / "peers.toml") -> dict[str, Peer]:
     with file.open("rb") as stream:
         tables = tomllib.load(stream)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import stats
+from bounds import BOUNDS, text_of
 from context import Row, Workload
 from driver import Outcome
 from environments import Peer
@@ -133,6 +134,7 @@ def page(
     versions: dict[str, str],
     facts: dict[str, Any],
     results: dict[str, dict[str, Outcome]],
+    plots: list[str],
 ) -> str:
     host = facts["machine"]
     parts = [
@@ -146,6 +148,7 @@ def page(
         "## Results",
         table(lines, peers),
         f"`{NOTHING}`: it cannot do that, or was not measured. " + unmeasured(results, peers),
+        *(f"![{Path(plot).stem.replace('_', ' ')}]({plot})" for plot in plots),
         "## What the rows measure",
         "\n".join(
             f"- **{', '.join(row.title for row in workload.rows)}**: {workload.durability}"
@@ -153,12 +156,22 @@ def page(
             + "."
             for workload in {line.workload.name: line.workload for line in lines}.values()
         ),
+        "## What bounds them",
+        bounds(lines),
         "## How it is measured",
         METHOD,
         "## Versions and options",
         "\n".join(f"- **{peer.title}** {versions.get(peer.name, '')}: {peer.options}." for peer in peers),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def bounds(lines: list[Line]) -> str:
+    """What profiles say of the rows that were measured."""
+    measured = {line.workload.name: line for line in lines}
+    return "\n".join(
+        f"- **{line.workload.rows[0].title}**: {text_of(name)}" for name, line in measured.items() if name in BOUNDS
+    )
 
 
 METHOD = """\

@@ -3,8 +3,11 @@
     ./dev bench                      every row; takes a long while, on a quiet machine
     ./dev bench --quick              the main rows in under three minutes
     ./dev bench --peers lmdb,sqlite --only get,page
+    ./dev bench --check              fails if a row stands worse against its best peer than in bench/baseline.json,
+                                     beyond the noise; --accept stores this run's rows as the baseline
 
-Writes the raw figures to bench/results/ and, unless the run was quick or partial, the report to docs/performance.md.
+Writes the raw figures to bench/results/ and, unless the run was quick or partial, the report with its plots to
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import baseline
 import environments
 import report
 from context import Workload
@@ -40,6 +45,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="main rows, fewer calls")
     parser.add_argument("--out", type=Path, default=BENCH / "results", help="folder of the raw figures")
     parser.add_argument("--document", type=Path, help="file of the report (a full run: docs/performance.md)")
+    parser.add_argument("--check", action="store_true", help="compare with the stored baseline")
+    parser.add_argument("--accept", action="store_true", help="store the rows measured as the baseline")
     parser.add_argument(
         "--data", type=Path, default=BENCH / ".data", help="folder of the databases; its disk is measured"
     )
@@ -79,6 +86,21 @@ def choose_peers(options: argparse.Namespace) -> list[environments.Peer]:
     return usable
 
 
+def draw_plots(raw: Path, folder: Path) -> list[str]:
+    """Draws the run's figures into `folder`; their places, relative to the report beside it."""
+    drawer = environments.PLOTS
+    problem = environments.prepare(drawer)
+    if problem is None:
+        done = subprocess.run(
+            [drawer.python, BENCH / "plots.py", raw, folder], capture_output=True, text=True, check=False
+        )
+        problem = done.stderr.strip() if done.returncode else None
+    if problem is not None:
+        print(f"no plots: {problem}", file=sys.stderr)
+        return []
+    return [f"{folder.name}/{plot.name}" for plot in sorted(folder.glob("*.svg"))]
+
+
 def main() -> int:
     options = parse()
     workloads = choose_workloads(options)
@@ -108,18 +130,24 @@ def main() -> int:
                 shutil.copy(log, options.out / log.name)
         shutil.rmtree(root, ignore_errors=True)
     lines = report.lines_of(workloads, results)
-    text = report.page(lines, peers, found, facts, results)
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    (options.out / f"{stamp}.json").write_text(json.dumps(report.as_json(lines, found, facts, results), indent=1))
-    (options.out / f"{stamp}.md").write_text(text)
+    raw = options.out / datetime.datetime.now().strftime("%Y%m%d-%H%M%S.json")
+    raw.write_text(json.dumps(report.as_json(lines, found, facts, results), indent=1))
     document = options.document or (None if options.quick or options.only or options.peers else DOCUMENT)
+    plots = draw_plots(raw, document.with_suffix("")) if document is not None else []
+    text = report.page(lines, peers, found, facts, results, plots)
+    raw.with_suffix(".md").write_text(text)
     if document is not None:
         document.parent.mkdir(parents=True, exist_ok=True)
         document.write_text(text)
     print(report.table(lines, peers))
+    worse = baseline.compare(lines) if options.check else []
+    for line in worse:
+        print(f"worse than the baseline: {line}")
+    if options.accept:
+        baseline.store(lines)
     failed = report.unmeasured(results, peers)
     print(failed)
-    return 1 if failed.startswith("Failed") else 0
+    return 1 if worse or failed.startswith("Failed") else 0
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ import random
 import statistics
 from pathlib import Path
 
+import baseline
 import data
 import environments
 import pytest
 import report
 import run
 import stats
+from bounds import BOUNDS, text_of
 from context import Row, Target, Workload
 from driver import Outcome, Plan, Worker
 from driver import run as run_plan
@@ -134,6 +136,21 @@ def test_every_workload_has_its_own_name_and_rows() -> None:
     assert len(set(titles)) == len(titles)
 
 
+def test_what_bounds_a_row_is_said_of_rows_that_there_are() -> None:
+    assert set(BOUNDS) <= {workload.name for workload in all_workloads()}
+
+
+def test_the_baseline_tells_worse_from_noise(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    baseline.store([line("lower", Target(""), {"strata": 1.0, "lmdb": 2.0})], file)
+    assert baseline.compare([line("lower", Target(""), {"strata": 1.2, "lmdb": 2.0})], file) == []
+    (worse,) = baseline.compare([line("lower", Target(""), {"strata": 1.4, "lmdb": 2.0})], file)
+    assert worse == "w: 0.70 x best, was 0.50 (1.40 x worse, the band is 1.25)"
+    baseline.store([line("higher", Target(""), {"strata": 4.0, "lmdb": 2.0})], file)
+    assert baseline.compare([line("higher", Target(""), {"strata": 3.5, "lmdb": 2.0})], file) == []
+    assert len(baseline.compare([line("higher", Target(""), {"strata": 3.0, "lmdb": 2.0})], file)) == 1
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(SystemExit, match="unknown workloads: nothing"):
         run.chosen("get,nothing", ["get", "page"], "workloads")
@@ -179,8 +196,10 @@ def test_every_workload_runs_on(name: str, tmp_path: Path) -> None:
         "quick": True,
     }
     lines = report.lines_of(small, results)
-    text = report.page(lines, [peer], {name: "1"}, facts, results)
+    text = report.page(lines, [peer], {name: "1"}, facts, results, ["performance/latency.svg"])
     assert peer.title in text
+    assert "![latency](performance/latency.svg)" in text
+    assert "- **put, buffered**: " + text_of("put_buffered") in text
     assert str(tmp_path) not in text
     assert json.dumps(report.as_json(lines, {name: "1"}, facts, results))
 

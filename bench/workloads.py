@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -45,23 +47,19 @@ def put_strict(ctx: Context) -> dict[str, float]:
     return put_in(ctx, "strict", min(ctx.rows, 2_000 if ctx.quick else 10_000), 1)
 
 
-def put_threads(ctx: Context) -> dict[str, float]:
-    store = ctx.fresh("strict")
-    count = min(ctx.rows // THREADS, 400 if ctx.quick else 2_000)
-    shares = data.chunks(data.records(data.shuffled_keys(ctx.rows))[: count * THREADS], count)
-    start_line = threading.Barrier(THREADS + 1)
+def run_threads(tasks: list[Callable[[], None]]) -> float:
+    """Runs the tasks in a thread each, started together; the seconds until the last one ended."""
+    start_line = threading.Barrier(len(tasks) + 1)
     failures: list[BaseException] = []
 
-    def write(share: list[tuple[str, Any]]) -> None:
-        handle = store.handle() if hasattr(store, "handle") else store
+    def follow(task: Callable[[], None]) -> None:
         start_line.wait()
         try:
-            for key, value in share:
-                handle.put(key, value)
+            task()
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=write, args=(share,)) for share in shares]
+    threads = [threading.Thread(target=follow, args=(task,)) for task in tasks]
     with no_garbage_collection():
         for thread in threads:
             thread.start()
@@ -70,10 +68,59 @@ def put_threads(ctx: Context) -> dict[str, float]:
         for thread in threads:
             thread.join()
         seconds = perf_counter() - start
-    store.close()
     if failures:
         raise failures[0]
-    return {"per_second": count * THREADS / seconds}
+    return seconds
+
+
+def handle_of(store: Any) -> Any:
+    return store.handle() if hasattr(store, "handle") else store
+
+
+def put_all(handle: Any, pairs: list[tuple[str, Any]]) -> None:
+    for key, value in pairs:
+        handle.put(key, value)
+
+
+def put_threads(ctx: Context) -> dict[str, float]:
+    count = min(ctx.rows // THREADS, 400 if ctx.quick else 2_000)
+    shares = data.chunks(data.records(data.shuffled_keys(ctx.rows))[: count * THREADS], count)
+    metrics = {}
+    for threads in (1, 2, 4, THREADS):
+        store = ctx.fresh("strict")
+        seconds = run_threads([partial(put_all, handle_of(store), share) for share in shares[:threads]])
+        store.close()
+        metrics[f"per_second_{threads}"] = count * threads / seconds
+    return metrics
+
+
+def read_beside_writer(ctx: Context) -> dict[str, float]:
+    """Two threads read random keys while one puts: a fixed number of reads, and what was written meanwhile."""
+    store = ctx.loaded(ctx.rows)
+    keys = data.shuffled_keys(ctx.rows)
+    pairs = data.records(keys)
+    share = len(keys) // 2 if not ctx.quick else len(keys) // 10
+    running = [True, True]
+    written = 0
+
+    def read(reader: int) -> None:
+        handle = handle_of(store)
+        for key in keys[reader * share : (reader + 1) * share]:
+            if handle.get(key) is None:
+                raise AssertionError(f"{ctx.name}: {key} is missing")
+        running[reader] = False
+
+    def write() -> None:
+        nonlocal written
+        handle = handle_of(store)
+        while any(running):
+            key, value = pairs[written % len(pairs)]
+            handle.put(key, value)
+            written += 1
+
+    seconds = run_threads([partial(read, 0), partial(read, 1), write])
+    store.close()
+    return {"reads_per_second": 2 * share / seconds, "puts_per_second": written / seconds}
 
 
 def write_chunks(ctx: Context, method: str) -> dict[str, float]:
@@ -293,7 +340,7 @@ KEY_VALUE = [
         [
             Row(
                 f"puts/s, {THREADS} threads, fsync each",
-                "per_second",
+                f"per_second_{THREADS}",
                 "/s",
                 "higher",
                 Target("≥ 1.3 x best", ratio=1.3),
@@ -302,6 +349,18 @@ KEY_VALUE = [
         put_threads,
         "strict",
         note="each thread with its own handle and keys",
+    ),
+    Workload(
+        "read_beside_writer",
+        [
+            Row("gets/s, 2 threads beside a writer", "reads_per_second", "/s", "higher"),
+            Row("puts/s, beside 2 readers", "puts_per_second", "/s", "higher"),
+        ],
+        read_beside_writer,
+        "buffered",
+        note="each thread with its own handle; the interpreter lock is shared by all three",
+        quick=False,
+        only=("strata", "lmdb", "leveldb", "rocksdb", "sqlite"),
     ),
     Workload(
         "transaction",
