@@ -87,9 +87,8 @@ def fork_cost(run: dict[str, Any], systems: list[str]) -> Any:
 def main(arguments: list[str]) -> None:
     source, folder = Path(arguments[0]), Path(arguments[1])
     run = json.loads(source.read_text())
-    systems = sorted(
-        {system for outcomes in run["workloads"].values() for system in outcomes}, key=lambda s: s != "strata"
-    )
+    measured = {system for outcomes in run["workloads"].values() for system in outcomes}
+    systems = ["strata", *sorted(measured - {"strata"})]
     matplotlib.rcParams.update({"svg.hashsalt": "strata", "svg.fonttype": "none", "font.size": 9})
     folder.mkdir(parents=True, exist_ok=True)
     for draw in (latency, throughput, fork_cost):
