@@ -1,11 +1,15 @@
 """Shows of every rule of the checks that it fires, and that a tree that keeps the rules passes."""
 
+import zipfile
 from pathlib import Path
 
 import check_api
 import check_files
 import check_layers
+import check_wheel
+import overview
 import pytest
+import write_errors
 from sources import Source
 
 LAYERS = """
@@ -153,3 +157,98 @@ def test_an_unfinished_method_is_named_with_what_it_lacks() -> None:
         "Database.bare is in no document",
         "Database.bare is in no test",
     ]
+
+
+HEADER = """
+enum class Code : uint8_t {
+  kOk = 0,
+
+  // ---- not found ----
+  // no branch has
+  // this name
+  kBranchNotFound,
+  kSilent,
+  kCount_,
+};
+"""
+TABLE = """
+    {"ok", ErrorKind::kState},
+    {"branch_not_found", ErrorKind::kNotFound},
+    {"silent", ErrorKind::kState},
+"""
+PAGE = """# Errors
+
+## NotFoundError
+
+| code | when |
+| --- | --- |
+| `gone` | old |
+
+## StateError
+
+| code | when |
+| --- | --- |
+"""
+
+
+def error_problems(root: Path, page: str) -> list[str]:
+    files = {
+        "include/strata/status.h": HEADER,
+        "src/base/status.cc": TABLE,
+        "src/db/a.cc": "Status::error(Code::kBranchNotFound)\n",
+        "docs/errors.md": page,
+    }
+    problems, checked = write_errors.check(write(root, files))
+    assert checked == 2
+    return [problem.text for problem in problems]
+
+
+def test_the_page_of_errors_is_compared_with_the_codes(tmp_path: Path) -> None:
+    silent = ["kSilent is not described above its line", "kSilent is raised by nothing"]
+    stale = "the tables differ from include/strata/status.h: run tools/write_errors.py"
+    assert error_problems(tmp_path, PAGE) == [*silent, stale]
+    codes = [code for code in write_errors.read_codes(HEADER, TABLE) if code.word != "ok"]
+    page = write_errors.write_page(PAGE, codes)
+    assert "| `branch_not_found` | no branch has this name |\n\n## StateError" in page
+    assert "gone" not in page
+    assert error_problems(tmp_path, page) == silent
+
+
+def test_the_overview_shows_every_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert overview.main() == 0
+    shown = capsys.readouterr().out
+    assert "storage" in shown
+    assert "largest file" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "complaint"),
+    [
+        ("stratadb-1.0-cp311-cp311-linux_x86_64.whl", {}, "is not repaired"),
+        ("stratadb-1.0-cp311-cp311-manylinux_2_35_x86_64.whl", {}, "lacks"),
+        ("stratadb-1.0-cp311-cp311-manylinux_2_35_x86_64.whl", {"src/db/a.cc": "", "*": ""}, "src/db/a.cc"),
+        ("stratadb-1.0-cp311-cp311-manylinux_2_35_x86_64.whl", {"stratadb/huge": "large", "*": ""}, "are allowed"),
+        ("stratadb-1.0-cp311-cp311-manylinux_2_35_x86_64.whl", {"*": ""}, None),
+    ],
+)
+def test_what_a_wheel_must_be(tmp_path: Path, name: str, files: dict[str, str], complaint: str | None) -> None:
+    package = Path(__file__).parent.parent / "python" / "stratadb"
+    with zipfile.ZipFile(tmp_path / name, "w") as wheel:
+        for path, text in files.items():
+            if path == "*":
+                for file in package.glob("*.py*"):
+                    wheel.writestr(f"stratadb/{file.name}", "")
+            else:
+                wheel.writestr(path, "x" * (9 * 2**20) if text == "large" else text)
+    if complaint is None:
+        check_wheel.check_contents(tmp_path / name)
+    else:
+        with pytest.raises(check_wheel.WheelError, match=complaint):
+            check_wheel.check_contents(tmp_path / name)
+
+
+def test_what_a_wheel_may_use(tmp_path: Path) -> None:
+    fine = f"package x\n/usr/lib/libc.so.6\n/usr/lib/libstdc++.so.6\n{tmp_path}/stratadb.libs/libnettle-1.so.8"
+    assert check_wheel.check_mapped(fine, (tmp_path,)) == 3
+    with pytest.raises(check_wheel.WheelError, match="libnettle"):
+        check_wheel.check_mapped("package x\n/usr/lib/libnettle.so.8", (tmp_path,))
