@@ -5,6 +5,7 @@
 
 #include "branch/key_count.h"
 #include "db/background.h"
+#include "os/spare_memory.h"
 #include "recovery/backup.h"
 #include "recovery/replay.h"
 #include "recovery/verify.h"
@@ -18,6 +19,8 @@ constexpr std::string_view kMemoryFolder = "/memory";
 constexpr uint64_t kMemorySegmentBytes = 8u << 20;
 // However small the cache, this much may wait for a checkpoint.
 constexpr uint64_t kLeastDirtyBytes = 4u << 20;
+
+constexpr size_t kBackgroundMemory = 16u << 20;
 
 uint64_t random_id() {
   std::random_device device;
@@ -334,17 +337,25 @@ Status Database::trim_history_if_due() {
 
 Status Database::background_step() {
   STRATA_TRY(engine_->failure());
-  if (!in_memory()) STRATA_TRY(keep_durable());
+  if (!in_memory()) STRATA_TRY(sync_if_due());
+  // A thread that runs out of memory ends the process: what may need much of it waits until there is some. A commit
+  // that needs a checkpoint makes it itself, and can say what went wrong.
+  if (!os::has_spare_memory(kBackgroundMemory)) return Status::ok();
+  if (!in_memory()) STRATA_TRY(checkpoint_if_due());
   STRATA_TRY(trim_history_if_due());
   return collect_if_due();
 }
 
-Status Database::keep_durable() {
+Status Database::sync_if_due() {
   if (log_->durable_end() < log_->end()) {
     // What goes into a folder that is not there any more is lost, however well it is synced.
     STRATA_TRY(log_->check_folder());
     STRATA_TRY(engine_->flush());
   }
+  return Status::ok();
+}
+
+Status Database::checkpoint_if_due() {
   (void)log_->prepare_next();  // the switch tries again, and says why if it cannot
   const storage::LogPosition cut = checkpointer_->cut();
   const storage::LogPosition end = log_->end();

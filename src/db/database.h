@@ -90,7 +90,8 @@ class Database {
   Status open_log();
   recovery::RetentionParts parts();
   Status check_not_inside_compaction(std::string_view what) const;
-  Status keep_durable();
+  Status sync_if_due();
+  Status checkpoint_if_due();
   Status trim_history_if_due();
   uint64_t disk_bytes() const;
   // What may wait for a checkpoint before writers wait too. What a checkpoint is writing does not count, so that nodes
