@@ -392,7 +392,7 @@ class Comparison {
 
   static Status documents(Call& call, const std::string& where, const testing::ModelBranch& branch,
                           const std::string& space, AsOf at) {
-    RowList rows;
+    KeyList rows;
     STRATA_TRY(Json(call).list("", std::nullopt, at, &rows));
     const auto expected = branch.scan(space, "", at, testing::ModelFamily::kDocument);
     if (rows.size() != expected.size()) {
@@ -400,7 +400,7 @@ class Comparison {
     }
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto& [key, version] = expected[i];
-      if (rows.key(i) != key) return differ(where, "document " + std::string(rows.key(i)) + " in place of " + key);
+      if (rows[i] != key) return differ(where, "document " + std::string(rows[i]) + " in place of " + key);
       std::string whole;
       std::string part;
       STRATA_ASSIGN(const auto found, Json(call).get(key, "$", at, &whole));
@@ -416,7 +416,7 @@ class Comparison {
 
   static Status cells(Call& call, const std::string& where, const testing::ModelBranch& branch,
                       const std::string& space, AsOf at) {
-    RowList rows;
+    KeyList rows;
     STRATA_TRY(State(call).list("", at, &rows));
     const auto expected = branch.scan(space, "", at, testing::ModelFamily::kCell);
     if (rows.size() != expected.size()) {
@@ -424,7 +424,7 @@ class Comparison {
     }
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto& [cell, version] = expected[i];
-      if (rows.key(i) != cell) return differ(where, "cell " + std::string(rows.key(i)) + " in place of " + cell);
+      if (rows[i] != cell) return differ(where, "cell " + std::string(rows[i]) + " in place of " + cell);
       std::string value;
       STRATA_ASSIGN(const auto found, State(call).get(cell, at, &value));
       if (!found || found->version != version->version || found->timestamp != version->timestamp) {
