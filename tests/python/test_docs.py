@@ -47,6 +47,28 @@ def test_the_examples_of_a_page(page, tmp_path, monkeypatch):
             value.close()
 
 
+def links(page):
+    """What the links of a page lead to, as paths; addresses elsewhere left out."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    return [(page.parent / link).resolve() for link in found if "://" not in link]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs" / "adr").glob("*.md"))], ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page):
+    assert [str(path) for path in links(page) if not path.exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_first():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            waiting += [path for path in links(page) if path.suffix == ".md" and path.exists()]
+    assert set((ROOT / "docs").glob("*.md")) <= reached
+
+
 def documented_methods():
     return [name for name in METHODS if ">>> " in (inspect.getdoc(getattr(Strata, name)) or "")]
 
