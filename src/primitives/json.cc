@@ -18,6 +18,9 @@
 namespace strata {
 namespace {
 
+constexpr const char* kWhatOperationsHave =
+    "add, replace and test have 'path' and 'value', remove has 'path', move and copy have 'from' and 'path'";
+
 using model::JsonPath;
 using model::quoted;
 using model::Tag;
@@ -121,7 +124,7 @@ struct ParsedPatch {
     if (*kind == PatchKind::kMove || *kind == PatchKind::kCopy) {
       STRATA_ASSIGN(operation.from, pointer(given.from, "from"));
     } else if (*kind != PatchKind::kRemove) {
-      if (!given.value) return Status::error(Code::kInvalidPatch, "its 'value' is missing");
+      if (!given.value) return Status::error(Code::kInvalidPatch, "its 'value' is missing", kWhatOperationsHave);
       operation.value = *given.value;
     }
     operations.push_back(operation);
@@ -129,7 +132,8 @@ struct ParsedPatch {
   }
 
   Result<const JsonPath*> pointer(const std::optional<std::string_view>& text, const char* name) {
-    if (!text) return Status::error(Code::kInvalidPatch, "its '" + std::string(name) + "' is missing");
+    if (!text)
+      return Status::error(Code::kInvalidPatch, "its '" + std::string(name) + "' is missing", kWhatOperationsHave);
     STRATA_TRY(paths.emplace_back().parse_pointer(*text));
     return &paths.back();
   }

@@ -449,7 +449,7 @@ def test_run_does_not_repeat_other_errors(db):
     def fail(handle):
         calls.append(1)
         handle.kv_put("k", 1)
-        raise ConflictError("mine", code="cas_mismatch")
+        raise ConflictError("mine", code="cas_mismatch", hint="do something else")
 
     with refused(ConflictError, "cas_mismatch"):
         db.run(fail)
