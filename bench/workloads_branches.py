@@ -1,4 +1,4 @@
-"""Forks: what one costs, and what reading through many costs."""
+"""Forks: what one costs, what reading through many costs; what a diff and a merge of few changes in much data cost."""
 
 from __future__ import annotations
 
@@ -112,7 +112,57 @@ def depth_workload(label: str, keys: int) -> Workload:
     )
 
 
+def compare_time(ctx: Context, keys: int) -> dict[str, float]:
+    """A diff of a branch and its fork with 10 keys changed, then a merge of the fork, again and again."""
+    store = ctx.loaded(keys)
+    pairs = data.records(data.shuffled_keys(keys))
+    limit = 20 if ctx.quick else 100
+    diffs: list[int] = []
+    merges: list[int] = []
+    spent = 0
+    with no_garbage_collection():
+        while len(diffs) < limit and (spent < 4e9 or len(diffs) < 3):
+            name = f"work{len(diffs)}"
+            store.fork("default", name)
+            store.use(name)
+            first = len(diffs) * CHANGED % len(pairs)
+            changed = [(key, {**value, "changed": len(diffs)}) for key, value in pairs[first : first + CHANGED]]
+            store.transaction(changed)
+            start = perf_counter_ns()
+            found = store.diff("default", name)
+            middle = perf_counter_ns()
+            store.merge(name, "default")
+            merges.append(perf_counter_ns() - middle)
+            diffs.append(middle - start)
+            spent += diffs[-1] + merges[-1]
+            if found != CHANGED:
+                raise AssertionError(f"{found} keys differ, not {CHANGED}")
+    store.use("default")
+    key, value = changed[-1]
+    if store.get(key) != value:
+        raise AssertionError("a merge lost a change")
+    store.close()
+    return {"diff_us": percentile(diffs, 50) / 1e3, "merge_us": percentile(merges, 50) / 1e3}
+
+
+def compare_workload(label: str, keys: int) -> Workload:
+    return Workload(
+        f"compare_{label}",
+        [
+            Row(f"diff of 10 changed of {label} keys", "diff_us", "µs", target=Target("≤ 300 µs", absolute=300.0)),
+            Row(f"merge of 10 changed of {label} keys", "merge_us", "µs", target=Target("≤ 600 µs", absolute=600.0)),
+        ],
+        partial(compare_time, keys=keys),
+        "buffered",
+        note="a fork, 10 keys changed, the diff with its entries, then the merge back, each time; medians",
+        quick=keys <= 10_000,
+        rounds=1,
+        needs=("fork", "diff", "merge"),
+    )
+
+
 WORKLOADS = [
+    *(compare_workload(label, keys) for label, keys in SIZES.items()),
     *(fork_workload(label, keys) for label, keys in SIZES.items()),
     *(depth_workload(label, keys) for label, keys in SIZES.items()),
 ]

@@ -89,6 +89,7 @@ class EngineDriver {
     *changed = false;
     versions_.clear();
     before_ = last_change();
+    STRATA_ASSIGN(time_before_, timestamp());
     Result<bool> done = on_engine(op, *model);
     STRATA_TRY(done.status());
     if (!*done) return Status::ok();
@@ -109,6 +110,9 @@ class EngineDriver {
         return model->remove_branch(op.branch);
       case Kind::kCompact:
         return model->trim(before_ - *op.keep_micros);
+      case Kind::kMerge:
+        model->merge({op.source, op.branch, op.strategy}, time_before_, now);
+        return;
       case Kind::kRemoveSpace:
         return model->remove_space(op.branch, op.space, now);
       default:
@@ -139,6 +143,9 @@ class EngineDriver {
       case Kind::kFork:
       case Kind::kRemoveBranch:
         return branch_op(op);
+      case Kind::kMerge:
+        STRATA_TRY(merge(op, model));
+        return true;
       default:
         return write_op(op, model);
     }
@@ -158,6 +165,31 @@ class EngineDriver {
       fork_timestamp_ = forked.timestamp;
     }
     return true;
+  }
+
+  // First tried, then done: the same answer, and the oracle's.
+  Status merge(const testing::RandomOp& op, const testing::ModelDb& model) {
+    static constexpr MergeStrategy kStrategies[] = {MergeStrategy::kLastWriterWins, MergeStrategy::kSource,
+                                                    MergeStrategy::kTarget};
+    MergeRequest request;
+    request.source = op.source;
+    request.target = op.branch;
+    request.strategy = kStrategies[static_cast<size_t>(op.strategy)];
+    const testing::ModelMerge expected = model.try_merge({op.source, op.branch, op.strategy});
+    Call call(*session_, Call::kWait);
+    STRATA_TRY(call.entered());
+    for (const bool dry_run : {true, false}) {
+      request.dry_run = dry_run;
+      MergeResult result;
+      STRATA_TRY(Branches(call).merge(request, nullptr, &result));
+      const testing::ModelMerge found{result.keys_applied, result.spaces_merged, result.conflicts.size()};
+      if (found == expected) continue;
+      return disagreement("a merge applied " + std::to_string(found.keys_applied) + " keys in " +
+                          std::to_string(found.spaces_merged) + " spaces with " + std::to_string(found.conflicts) +
+                          " conflicts, not " + std::to_string(expected.keys_applied) + ", " +
+                          std::to_string(expected.spaces_merged) + " and " + std::to_string(expected.conflicts));
+    }
+    return Status::ok();
   }
 
   Result<bool> write_op(const testing::RandomOp& op, const testing::ModelDb& model) {
@@ -283,7 +315,8 @@ class EngineDriver {
   std::unique_ptr<Session> session_;
   std::vector<uint64_t> versions_;
   uint64_t fork_timestamp_ = 0;
-  uint64_t before_ = 0;  // the last change's time when the work began
+  uint64_t before_ = 0;       // the last change's time when the work began
+  uint64_t time_before_ = 0;  // the last commit's, of whatever kind
 };
 
 // The reclaim oracle: what is in use is what a mark over all roots and pins reaches, once shared garbage was collected.
@@ -341,8 +374,35 @@ class Comparison {
         if (at >= branch.trimmed_before) STRATA_TRY(moment(call, name, branch, at));
       }
       STRATA_TRY(histories(call, name, branch));
+      STRATA_TRY(diffs(call, name, moments));
     }
     return call.branch_use("default");
+  }
+
+  // With the branch behind it in their list, now and at those moments that both still know.
+  Status diffs(Call& call, const std::string& name, const std::vector<uint64_t>& moments) {
+    auto other = model_.branches().upper_bound(name);
+    if (other == model_.branches().end()) other = model_.branches().begin();
+    const uint64_t known = std::max(other->second.trimmed_before, model_.branch(name).trimmed_before);
+    STRATA_TRY(diff(call, name, other->first, std::nullopt));
+    for (const uint64_t at : moments) {
+      if (at >= known) STRATA_TRY(diff(call, name, other->first, at));
+    }
+    return Status::ok();
+  }
+
+  Status diff(Call& call, const std::string& a, const std::string& b, AsOf at) {
+    const std::string where = "diff of " + a + " and " + b + " as of " + (at ? std::to_string(*at) : "now");
+    STRATA_ASSIGN(const DiffResult found, Branches(call).diff({a, b, {}, at}, nullptr));
+    const testing::ModelDiff expected = model_.diff(a, b, at);
+    if (testing::ModelDiff{found.added, found.removed, found.modified} == expected &&
+        found.entries.size() == expected.added + expected.removed + expected.modified) {
+      return Status::ok();
+    }
+    return differ(where, std::to_string(found.added) + ", " + std::to_string(found.removed) + ", " +
+                             std::to_string(found.modified) + " added, removed and modified, not " +
+                             std::to_string(expected.added) + ", " + std::to_string(expected.removed) + ", " +
+                             std::to_string(expected.modified));
   }
 
   Status info(Call& call, const std::string& name, const testing::ModelBranch& branch) {

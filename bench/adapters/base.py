@@ -61,6 +61,12 @@ class OptionalStore(Store, Protocol):
 
     def use(self, branch: str) -> None: ...
 
+    def diff(self, a: str, b: str) -> int:
+        """How many keys differ, after their values were decoded."""
+
+    def merge(self, source: str, target: str) -> None:
+        """Brings what source changed into target."""
+
     def set_cell(self, key: Key, value: Value) -> None:
         """What `cas` is tried on; `put` where this is missing."""
 

@@ -45,6 +45,9 @@ class StrataStore:
         self.fork: Callable[[str, str], Any] = db.branch_fork
         self.use: Callable[[str], Any] = db.branch_use
         self.close: Callable[[], None] = db.close
+        if hasattr(db, "branch_merge"):
+            self.merge: Callable[[str, str], Any] = db.branch_merge
+            self.diff = lambda a, b: len(db.branch_diff(a, b)["entries"])
         if hasattr(db, "state_cas"):
             self.set_cell: Callable[[Key, Value], Any] = db.state_set
             self.cas = self._cas

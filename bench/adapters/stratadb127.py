@@ -71,6 +71,13 @@ class Strata127Store:
     def use(self, branch: str) -> None:
         self._bind(self._root.at(branch=branch))
 
+    def diff(self, a: str, b: str) -> int:
+        spaces = self._root.branches.diff(a, b).spaces
+        return sum(len(space.added) + len(space.removed) + len(space.modified) for space in spaces)
+
+    def merge(self, source: str, target: str) -> None:
+        self._root.branches.merge(source, target)
+
     def append_event(self, event_type: str, payload: Value) -> None:
         self._db.events.append(event_type, payload)
 

@@ -79,15 +79,22 @@ enum class Code : uint8_t {
   kPathConflict,
   // an operation of a patch without what it needs, of an unknown kind, or with a malformed pointer
   kInvalidPatch,
+  // of a merge: not `"last_writer_wins"`, `"source"`, `"target"`, `"strict"` or a callable
+  kUnknownStrategy,
+  // `branch_merge` with one branch twice
+  kMergeIntoItself,
 
   // ---- conflict ----
-  // a later commit changed what the transaction read or wrote: run it again, `db.run(fn)`
+  // a later commit changed what the transaction read or wrote: run it again, `db.run(fn)`; of a merge: a branch changed
+  // each of ten times the callable ran
   kTransactionConflict,
   // `state_cas` found something else: `.current` is its value and `.current_version` its version, `None` and 0 if
   // there is nothing
   kCasMismatch,
   // a `test` of a patch met another value
   kPatchTestFailed,
+  // `branch_merge(..., "strict")` where both branches changed the same: `.conflicts` lists it
+  kMergeConflict,
 
   // ---- state ----
   // the handle is closed

@@ -17,6 +17,7 @@ from stratadb.types import (
     BackupReport,
     BranchInfo,
     CompactReport,
+    DiffReport,
     Event,
     EventVerdict,
     ForkReport,
@@ -24,6 +25,7 @@ from stratadb.types import (
     HistoryEntry,
     Index,
     Info,
+    MergeReport,
     Page,
     TimeRange,
     VerifyReport,
@@ -154,6 +156,19 @@ class Session:
     def branch_delete(self, name: str) -> None: ...
     def branch_fork(self, source: str, dest: str, *, as_of: int | datetime | None = None) -> ForkReport: ...
     def branch_use(self, name: str) -> None: ...
+    def branch_diff(
+        self, a: str, b: str, *, limit: int | None = None, as_of: int | datetime | None = None
+    ) -> DiffReport: ...
+    def branch_merge(
+        self,
+        source: str,
+        target: str,
+        strategy: Literal["last_writer_wins", "source", "target", "strict"]
+        | Callable[[dict[str, Any]], Any]
+        | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> MergeReport: ...
     def current_branch(self) -> str: ...
 
     # Spaces.

@@ -1,8 +1,9 @@
 """A session with StrataDB, to watch: `python -m stratadb.demo`.
 
-It stores the documentation of Python's own standard library, lets two branches change it, reads the past, lets eight
-reviewers share cells, an event log and a document, kills a writer with `kill -9` in the middle of its work and shows
-that nothing it had acknowledged is gone. It ends with exit code 1 and says so when anything is not as it must be.
+It stores the documentation of Python's own standard library, lets two branches change it and merges them, reads the
+past, lets eight reviewers share cells, an event log and a document, kills a writer with `kill -9` in the middle of its
+work and shows that nothing it had acknowledged is gone. It ends with exit code 1 and says so when anything is not as it
+must be.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def tour(path: pathlib.Path) -> None:
         loaded = db.info()["commit_timestamp"]
         look(db, records)
         branch(db, records)
+        merge(db, records)
         travel(db, records, loaded)
         work(db, records)
     kill(path)
@@ -198,17 +200,66 @@ def branch(db: Strata, records: dict[str, dict[str, Any]]) -> None:
 
 def compare(db: Strata, a: str, b: str) -> tuple[int, int, int]:
     """How many keys were added, changed and removed on the way from one branch to another."""
-    contents = []
+    summary = db.branch_diff(a, b, limit=0)["summary"]
+    return summary["total_added"], summary["total_modified"], summary["total_removed"]
+
+
+# ---- 4. merging ----
+
+
+def merge(db: Strata, records: dict[str, dict[str, Any]]) -> None:
+    """The work of both agents is brought together on a third branch."""
+    heading("Merge", "the work of both agents is brought together, and nothing of either is lost")
+    db.branch_fork("default", "release")
+    spent, report = timed(lambda: db.branch_merge("summaries", "release", "strict"))
+    check(not report["conflicts"], "what one side alone changed is no conflict")
+    line("summaries", milliseconds(spent), f"to merge into release: {report['keys_applied']:,} changes, no conflict")
+
+    # Now release has changed keys that cleanup deletes, and both wrote a README.
+    try:
+        db.branch_merge("cleanup", "release", "strict")
+        raise DemoError("two agents wrote the README, and a strict merge took no notice")
+    except ConflictError as error:
+        check(error.code == "merge_conflict", f"a strict merge says why: {error.code}")
+        conflicts = error.conflicts
+    gone = [c["key"] for c in conflicts if c["source"] is None]
+    check(
+        len(gone) == len(conflicts) - 1, "besides the README, the conflicts are what one deleted and the other changed"
+    )
+    line("strict", "refused", f"{len(conflicts)} keys were changed by both; nothing was merged")
+    line("conflict", "README", f"one says {says(conflicts, 'target')}, the other {says(conflicts, 'source')}")
+    line("conflicts", f"{len(gone)}", f"private classes that one summed up and the other deleted, such as {gone[0]}")
+
+    def decide(conflict: dict[str, Any]) -> Any:
+        if conflict["key"] == "README":
+            return {"doc": f"{conflict['target']['doc']} {conflict['source']['doc']}"}
+        return conflict["source"]  # deleted stays deleted
+
+    spent, report = timed(lambda: db.branch_merge("cleanup", "release", decide))
+    check(len(report["conflicts"]) == len(conflicts), "the same conflicts are decided")
+    line(
+        "cleanup", milliseconds(spent), f"to merge: {report['keys_applied']:,} changes, conflicts decided by a function"
+    )
     with db.session() as reader:
-        for name in (a, b):
-            reader.branch_use(name)
-            contents.append(dict(reader.kv_scan()))
-    before, after = contents
-    changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
-    return len(after.keys() - before.keys()), changed, len(before.keys() - after.keys())
+        reader.branch_use("release")
+        merged = dict(reader.kv_scan())
+    public = [key for key in records if not key.rpartition("/")[2].startswith("_")]
+    check(sorted(merged) == sorted([*public, "README"]), "what was deleted stays deleted, the rest is there")
+    summed = sum("summary" in record for record in merged.values())
+    check(summed == sum(records[key]["kind"] == "class" for key in public), "every class that is left has its summary")
+    line("release", f"{len(merged):,} keys", f"{summed:,} with a summary; README: {merged['README']['doc']}")
+    report = db.branch_merge("cleanup", "release")
+    check(report["keys_applied"] == 0, "merging again brings nothing")
+    line("once more", "0 changes", "what was merged is not merged again")
 
 
-# ---- 4. the past ----
+def says(conflicts: list[dict[str, Any]], side: str) -> str:
+    """What one side wrote into the README."""
+    (text,) = [conflict[side]["doc"] for conflict in conflicts if conflict["key"] == "README"]
+    return f'"{text}"'
+
+
+# ---- 5. the past ----
 
 
 def travel(db: Strata, records: dict[str, dict[str, Any]], loaded: int) -> None:
@@ -241,7 +292,7 @@ def travel(db: Strata, records: dict[str, dict[str, Any]], loaded: int) -> None:
     line("fork, as of", microseconds(spent), "the branch restored is default as it was after loading")
 
 
-# ---- 5. agents at work ----
+# ---- 6. agents at work ----
 
 
 def work(db: Strata, records: dict[str, dict[str, Any]]) -> None:
@@ -315,7 +366,7 @@ def review(session: Strata, number: int, key: str) -> None:
         session.json_set("plan", f"$.findings[{len(session.json_get('plan', '$.findings'))}]", f"{key} is long")
 
 
-# ---- 6. kill -9 ----
+# ---- 7. kill -9 ----
 
 
 def write_for_ever(path: str) -> None:
@@ -387,20 +438,20 @@ def audit(db: Strata, numbers: list[int]) -> tuple[int, int]:
     return len(set(numbers) - found), len(found - set(numbers))
 
 
-# ---- 7. what is left ----
+# ---- 8. what is left ----
 
 
 def finish(db: Strata, records: dict[str, dict[str, Any]]) -> None:
     """Everything from before the kill is there as well."""
     heading("And now", "everything from before is there as well")
     names = db.branch_list()
-    check(names == ["cleanup", "default", "restored", "summaries"], f"the branches are there, not {names}")
+    check(names == ["cleanup", "default", "release", "restored", "summaries"], f"the branches are there, not {names}")
     db.branch_use("restored")
     check(dict(db.kv_scan()) == records, "the restored branch holds every record")
     about = db.info()
     line("branches", f"{about['branch_count']}", ", ".join(names))
     line("keys", f"{about['total_keys']:,}", "over all branches")
-    line("on disk", megabytes(about["disk_bytes"]), "four branches and all history")
+    line("on disk", megabytes(about["disk_bytes"]), "five branches and all history")
 
 
 # ---- showing and checking ----

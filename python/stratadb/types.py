@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class Versioned(TypedDict):
@@ -82,6 +82,69 @@ class ForkReport(TypedDict):
     source: str
     destination: str
     key_count: int
+    timestamp: int
+
+
+class DiffSummary(TypedDict):
+    """How much differs, whatever the limit of entries."""
+
+    total_added: int
+    total_removed: int
+    total_modified: int
+
+
+class DiffEntry(TypedDict):
+    """What differs. The key of an event is its sequence; None stands where a side has nothing."""
+
+    space: str
+    primitive: str
+    key: str | int
+    change: Literal["added", "removed", "modified"]
+    a: Any
+    b: Any
+
+
+class DiffReport(TypedDict):
+    """`branch_diff`, as seen going from `branch_a` to `branch_b`."""
+
+    branch_a: str
+    branch_b: str
+    summary: DiffSummary
+    entries: list[DiffEntry]
+
+
+class InDocument(TypedDict, total=False):
+    """Of a conflict inside a JSON document: where, as `$['a']['b']`."""
+
+    path: str
+
+
+class MergeConflict(InDocument):
+    """What both sides of a merge changed. None stands where one has nothing.
+
+    With `path` it is about a place in a JSON document, and the values are those there. `resolution` is None where a
+    dry run decided nothing; the callable of a merge gets a conflict without it.
+    """
+
+    space: str
+    primitive: str
+    key: str | int
+    base: Any
+    source: Any
+    target: Any
+    resolution: Literal["source", "target", "value"] | None
+
+
+class MergeReport(TypedDict):
+    """`branch_merge`. `version` and `timestamp` are the target's after it."""
+
+    source: str
+    target: str
+    strategy: str
+    keys_applied: int
+    spaces_merged: int
+    conflicts: list[MergeConflict]
+    version: int
     timestamp: int
 
 

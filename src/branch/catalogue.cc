@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "branch/fork.h"
+#include "branch/merge_record.h"
 
 namespace strata::branch {
 
@@ -88,6 +89,7 @@ Status Catalogue::create(std::string_view name, bool may_wait) {
   ++next_id_;
   const txn::BranchPtr branch = make(id, name, nullptr, stamp.timestamp, std::nullopt);
   begin_head(branch.get(), txn::Head(), stamp);
+  lineage_.create(id);
   insert(branch);
   return Status::ok();
 }
@@ -124,6 +126,7 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
   const txn::BranchPtr branch = make(id, destination, source.get(), stamp.timestamp, parameters.timestamp);
   begin_head(branch.get(), head, stamp);
   source->exclusive_since = stamp.commit;
+  note_fork(*source, *branch, parameters.timestamp);
   insert(branch);
   return Forked{branch, parameters.timestamp};
 }
@@ -135,10 +138,57 @@ Status Catalogue::remove(std::string_view name, bool may_wait) {
   record_.begin(storage::RecordKind::kBranchDelete, branch->origin.id, branch->tip.last_record, 0);
   STRATA_TRY(engine_.append_system(held, &stamp, record_.finish()));
   branch->deleted.store(true, std::memory_order_release);
+  lineage_.remove(branch->origin.id);
   const base::MutexLock lock(mutex_);
   by_name_.erase(branch->origin.name);
   by_id_.erase(branch->origin.id);
   return Status::ok();
+}
+
+// ---- lineage ----
+
+void Catalogue::note_fork(const txn::BranchState& source, const txn::BranchState& fork, uint64_t timestamp) {
+  const bool past = timestamp < source.tip.timestamp;
+  lineage_.fork(source.origin.id, fork.origin.id, timestamp, fork.tip.present, past);
+}
+
+tree::Root Catalogue::ancestor(const txn::CommitLock& held, const txn::BranchState& a,
+                               const txn::BranchState& b) const {
+  (void)held;
+  return lineage_.ancestor(a.origin.id, b.origin.id).value_or(tree::Root());
+}
+
+void Catalogue::note_merge(const txn::CommitLock& held, txn::BranchState& source, const txn::BranchState& target,
+                           uint64_t timestamp) {
+  (void)held;
+  learn(source, target, source.tip.present, timestamp);
+}
+
+// The state merged stays a root of its own: what it holds is freed by collection alone.
+void Catalogue::learn(txn::BranchState& source, const txn::BranchState& target, const tree::Root& merged,
+                      uint64_t timestamp) {
+  source.exclusive_since = target.tip.commit;
+  lineage_.merge(target.origin.id, target.tip.timestamp, {source.origin.id, timestamp, 0, merged});
+}
+
+std::vector<tree::Root> Catalogue::merge_bases(const txn::CommitLock& held) {
+  (void)held;
+  std::vector<tree::Root> roots;
+  lineage_.for_each_root([&](const tree::Root& root) { roots.push_back(root); });
+  return roots;
+}
+
+void Catalogue::replace_merge_bases(const txn::CommitLock& held, const std::vector<tree::Root>& roots) {
+  (void)held;
+  auto next = roots.begin();
+  lineage_.for_each_root([&](tree::Root& root) { root = *next++; });
+}
+
+std::string Catalogue::lineage(const txn::CommitLock& held) const {
+  (void)held;
+  std::string bytes;
+  lineage_.encode(&bytes);
+  return bytes;
 }
 
 // ---- checkpoints and collection ----
@@ -158,9 +208,11 @@ uint32_t Catalogue::next_id(const txn::CommitLock& held) const {
   return next_id_;
 }
 
-std::vector<tree::Root> Catalogue::roots(const txn::CommitLock& held) const {
-  (void)held;
+std::vector<tree::Root> Catalogue::roots(const txn::CommitLock& held) {
   std::vector<tree::Root> roots;
+  for (const tree::Root& root : merge_bases(held)) {
+    if (root.id != 0) roots.push_back(root);
+  }
   for (const txn::BranchPtr& branch : all()) {
     const txn::Head visible = branch->visible.load();
     for (const tree::Root& root : {branch->tip.present, branch->tip.deleted, visible.present, visible.deleted}) {
@@ -172,8 +224,12 @@ std::vector<tree::Root> Catalogue::roots(const txn::CommitLock& held) const {
 
 // ---- opening ----
 
-Status Catalogue::load(const std::vector<BranchSnapshot>& branches, uint32_t next_id) {
+Status Catalogue::load(const std::vector<BranchSnapshot>& branches, std::string_view lineage, uint32_t next_id) {
   next_id_ = next_id;
+  if (!lineage.empty() && !lineage_.decode(lineage)) {
+    return Status::error(Code::kCorruption, "what the last checkpoint says of merges is damaged",
+                         "restore the folder from a backup");
+  }
   for (const BranchSnapshot& snapshot : branches) {
     auto branch = std::make_shared<txn::BranchState>(snapshot.origin);
     branch->trimmed_before.store(snapshot.trimmed_before, std::memory_order_relaxed);
@@ -198,6 +254,7 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
       const auto id = static_cast<uint32_t>(view.branch);
       const txn::BranchPtr branch = make(id, view.payload, nullptr, record.timestamp, std::nullopt);
       begin_head(branch.get(), txn::Head(), stamp);
+      lineage_.create(id);
       insert(branch);
       next_id_ = std::max(next_id_, id + 1);
       return Status::ok();
@@ -207,6 +264,7 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
     case storage::RecordKind::kBranchDelete: {
       STRATA_ASSIGN(const txn::BranchPtr branch, find_id(view.branch));
       branch->deleted.store(true, std::memory_order_release);
+      lineage_.remove(branch->origin.id);
       const base::MutexLock lock(mutex_);
       by_name_.erase(branch->origin.name);
       by_id_.erase(branch->origin.id);
@@ -235,8 +293,22 @@ Status Catalogue::replay_fork(const storage::LogRecord& record, const storage::R
   const txn::BranchPtr branch = make(id, parameters.name, source.get(), record.timestamp, parameters.timestamp);
   begin_head(branch.get(), head, stamp);
   source->exclusive_since = stamp.commit;
+  note_fork(*source, *branch, parameters.timestamp);
   insert(branch);
   next_id_ = std::max(next_id_, id + 1);
+  return Status::ok();
+}
+
+// A merge's own changes are those of any commit; before them, the source's tip is the state that was merged.
+Status Catalogue::replay_commit(const storage::LogRecord& record, const storage::RecordView& view) {
+  STRATA_ASSIGN(const txn::BranchPtr branch, find_id(view.branch));
+  MergeParameters merge;
+  if (!decode_merge(view.payload, &merge)) return engine_.replay_commit(record, view, *branch);
+  STRATA_ASSIGN(const txn::BranchPtr source, find_id(merge.source));
+  engine_.end_replay_run();
+  const tree::Root merged = source->tip.present;
+  STRATA_TRY(engine_.replay_commit(record, view, *branch));
+  learn(*source, *branch, merged, merge.timestamp);
   return Status::ok();
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/mutex.h"
 #include "branch/branch_codec.h"
+#include "branch/lineage.h"
 #include "strata/session.h"
 #include "strata/status.h"
 #include "txn/engine.h"
@@ -44,19 +45,34 @@ class Catalogue {
   // kHistoryTrimmed for an as_of before the source's kept history.
   Result<Forked> fork(std::string_view source, std::string_view destination, AsOf as_of, bool may_wait);
   Status remove(std::string_view name, bool may_wait);
+  // The root of the latest state that both contain; the empty tree if there is none.
+  tree::Root ancestor(const txn::CommitLock& held, const txn::BranchState& a, const txn::BranchState& b) const;
+  // The target's tip has become the merge of all that the source was up to `timestamp`, which is its tip.
+  void note_merge(const txn::CommitLock& held, txn::BranchState& source, const txn::BranchState& target,
+                  uint64_t timestamp);
 
   // ---- checkpoints and collection ----
   std::vector<BranchSnapshot> snapshot(const txn::CommitLock& held) const;  // of the `visible` heads
   uint32_t next_id(const txn::CommitLock& held) const;
-  // Roots that living branches need: their tips and what readers see.
-  std::vector<tree::Root> roots(const txn::CommitLock& held) const;
+  // Roots that living branches need: their tips, what readers see, and the states that later merges start from.
+  std::vector<tree::Root> roots(const txn::CommitLock& held);
+  // The last of these alone. They live while a ReadGuard taken under this hold of the lock does.
+  std::vector<tree::Root> merge_bases(const txn::CommitLock& held);
+  // Replaces them, in the same order, by others of the same contents.
+  void replace_merge_bases(const txn::CommitLock& held, const std::vector<tree::Root>& roots);
+  // What branches contain of others, as a checkpoint stores it.
+  std::string lineage(const txn::CommitLock& held) const;
+  // History up to here is gone.
+  void trim_lineage(uint64_t cut) { lineage_.trim(cut); }
 
   // ---- opening ----
-  Status load(const std::vector<BranchSnapshot>& branches, uint32_t next_id);
+  Status load(const std::vector<BranchSnapshot>& branches, std::string_view lineage, uint32_t next_id);
   // Makes the default branch of a new database. REQUIRES: the log is attached and empty.
   Status create_default();
   // A branch record (create, fork, delete), after engine.replay_stamp.
   Status replay(const storage::LogRecord& record, const storage::RecordView& view);
+  // A commit record, likewise.
+  Status replay_commit(const storage::LogRecord& record, const storage::RecordView& view);
   // The branch that a commit record names.
   Result<txn::BranchPtr> find_id(uint64_t id) const;
 
@@ -67,12 +83,15 @@ class Catalogue {
   txn::BranchPtr make(uint32_t id, std::string_view name, const txn::BranchState* source, uint64_t created_at,
                       std::optional<uint64_t> fork_timestamp) const;
   Status check_free(std::string_view name) const;
+  void note_fork(const txn::BranchState& source, const txn::BranchState& fork, uint64_t timestamp);
+  void learn(txn::BranchState& source, const txn::BranchState& target, const tree::Root& merged, uint64_t timestamp);
   Status replay_fork(const storage::LogRecord& record, const storage::RecordView& view);
 
   txn::Engine& engine_;
   mutable base::Mutex mutex_;  // the tables only; taken inside the commit lock, never the other way round
   std::map<std::string, txn::BranchPtr, std::less<>> by_name_ GUARDED_BY(mutex_);
   std::unordered_map<uint32_t, txn::BranchPtr> by_id_ GUARDED_BY(mutex_);
+  Lineage lineage_;                // guarded by the commit lock
   uint32_t next_id_ = 1;           // guarded by the commit lock
   storage::RecordBuilder record_;  // guarded by the commit lock
 };

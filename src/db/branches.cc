@@ -1,8 +1,12 @@
 #include "strata/branch.h"
 
+#include "branch/diff.h"
+#include "branch/fork.h"
 #include "branch/key_count.h"
+#include "branch/merge.h"
 #include "db/session_impl.h"
 #include "model/key_codec.h"
+#include "primitives/merge_policies.h"
 
 namespace strata {
 namespace {
@@ -19,6 +23,19 @@ Result<uint64_t> count_keys(const tree::Forest& forest, const txn::BranchState& 
   const tree::ReadGuard guard(forest);
   return branch::key_count(forest, branch.visible.load().present);
 }
+
+constexpr branch::MergePolicies merge_policies() {
+  branch::MergePolicies policies{};
+  const auto of = [&](model::Tag tag) -> auto& { return policies[static_cast<size_t>(tag)]; };
+  of(model::Tag::kSpace) = primitives::make_space_merge;
+  of(model::Tag::kKv) = primitives::make_value_merge;
+  of(model::Tag::kState) = primitives::make_value_merge;
+  of(model::Tag::kJson) = primitives::make_json_merge;
+  of(model::Tag::kJsonIndex) = primitives::make_index_merge;
+  of(model::Tag::kEvent) = primitives::make_event_merge;
+  return policies;
+}
+constexpr branch::MergePolicies kMergePolicies = merge_policies();
 
 Status refuse_read_only(bool read_only, std::string_view what) {
   if (!read_only) return Status::ok();
@@ -96,5 +113,38 @@ Result<std::vector<std::string>> Branches::list() {
 }
 
 Result<bool> Branches::exists(std::string_view name) { return call_.impl().database->catalogue().find(name).is_ok(); }
+
+Result<DiffResult> Branches::diff(const DiffQuery& query, const KeepOn& keep_on) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_diff"));
+  db::Database& database = *call_.impl().database;
+  const tree::ReadGuard guard(database.forest());
+  STRATA_ASSIGN(const txn::BranchPtr a, database.catalogue().find(query.a));
+  STRATA_ASSIGN(const txn::BranchPtr b, database.catalogue().find(query.b));
+  branch::DiffRequest request;
+  request.limit = query.limit;
+  request.as_of = query.as_of;
+  request.keep_on = &keep_on;
+  do {  // until both were seen at one moment
+    request.a = a->visible.load();
+    request.b = b->visible.load();
+  } while (request.a.commit != a->visible.load().commit);
+  if (query.as_of) {
+    STRATA_TRY(branch::check_kept(*a, *query.as_of));
+    STRATA_TRY(branch::check_kept(*b, *query.as_of));
+  }
+  return branch::diff_heads(database.engine(), request);
+}
+
+Status Branches::merge(const MergeRequest& request, const KeepOn& keep_on, MergeResult* result) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_merge"));
+  auto& impl = call_.impl();
+  if (!request.dry_run) STRATA_TRY(refuse_read_only(impl.read_only, "branch_merge"));
+  // It waits for locks, and for room.
+  if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "a merge may have to wait");
+  db::Database& database = *impl.database;
+  return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, &keep_on, result);
+}
 
 }  // namespace strata

@@ -144,7 +144,7 @@ Status Database::open_log() {
   const uint64_t id = in_memory() ? random_id() : nodes_->database_id();
   engine_ = std::make_unique<txn::Engine>(*forest_, *options_.clock, id, head.state);
   catalogue_ = std::make_unique<branch::Catalogue>(*engine_);
-  STRATA_TRY(catalogue_->load(head.branches, head.next_branch_id));
+  STRATA_TRY(catalogue_->load(head.branches, head.lineage, head.next_branch_id));
   checkpointer_ = std::make_unique<recovery::Checkpointer>(*nodes_, *engine_, *catalogue_);
   checkpointer_->start(head.cut);
   checkpointer_->set_keep_history(options_.keep_history_micros ? options_.keep_history_micros

@@ -53,6 +53,9 @@ Checkpointer::Capture Checkpointer::capture(const txn::CommitLock& held) const {
     captured.roots.push_back(snapshot.head.present);
     captured.roots.push_back(snapshot.head.deleted);
   }
+  head.lineage = catalogue_.lineage(held);
+  const std::vector<tree::Root> bases = catalogue_.merge_bases(held);
+  captured.roots.insert(captured.roots.end(), bases.begin(), bases.end());
   captured.roots.push_back(head.state.evacuated);
   captured.pin = engine_.forest().pin(head.state.last_commit, captured.roots);
   return captured;

@@ -27,6 +27,7 @@ std::string encode_head(const CheckpointHead& head) {
   base::put_u32(bytes, head.next_branch_id);
   base::put_u32(bytes, static_cast<uint32_t>(head.branches.size()));
   for (const branch::BranchSnapshot& snapshot : head.branches) branch::put_branch(bytes, snapshot);
+  base::put_string(bytes, head.lineage);
   return bytes;
 }
 
@@ -60,7 +61,9 @@ Result<CheckpointHead> decode_head(std::string_view bytes) {
     if (!branch::read_branch(reader, &snapshot)) return damaged();
     head.branches.push_back(std::move(snapshot));
   }
-  if (!reader.done()) return damaged();
+  std::string_view lineage;
+  if (!reader.read_string(lineage) || !reader.done()) return damaged();
+  head.lineage = lineage;
   return head;
 }
 

@@ -1,6 +1,8 @@
 // What a checkpoint stores beside the nodes: the heads of all branches, and the place in the log that they stand for.
 //
-// ON DISK (the blob of storage::StoreHead): version u32 | counters | log cut | branches, each length-prefixed.
+// ON DISK (the blob of storage::StoreHead): version u32 | counters | log cut | branches, each length-prefixed |
+// lineage,
+//   length-prefixed.
 // Thread safety: pure functions. Ownership: values.
 #pragma once
 
@@ -23,6 +25,7 @@ struct CheckpointHead {
   uint32_t next_branch_id = 1;
   std::optional<uint64_t> keep_history_micros;
   std::vector<branch::BranchSnapshot> branches;
+  std::string lineage;  // what they contain of each other (branch/lineage.h)
 };
 
 std::string encode_head(const CheckpointHead& head);

@@ -1,5 +1,6 @@
 #include "recovery/evacuation.h"
 
+#include <optional>
 #include <vector>
 
 #include "txn/history.h"
@@ -31,20 +32,23 @@ Status add_rows(txn::Engine& engine, const tree::Root& seen, const tree::Root& r
 
 }  // namespace
 
-Result<std::set<LogPosition>> needed_values(txn::Engine& engine, const branch::Catalogue& catalogue,
-                                            LogPosition drop_to) {
+Result<std::set<LogPosition>> needed_values(txn::Engine& engine, branch::Catalogue& catalogue, LogPosition drop_to) {
   std::set<LogPosition> needed;
   {
     const std::vector<txn::Engine::OpenSnapshot> snapshots = engine.open_snapshots();
-    const tree::ReadGuard guard(engine.forest());
+    std::optional<tree::ReadGuard> guard;
+    std::vector<tree::Root> roots;
+    {
+      const txn::CommitLock held = engine.lock();
+      guard.emplace(engine.forest());
+      roots = catalogue.merge_bases(held);
+    }
+    for (const txn::Engine::OpenSnapshot& snapshot : snapshots) roots.push_back(snapshot.head.present);
+    for (const txn::BranchPtr& branch : catalogue.all()) roots.push_back(branch->visible.load().present);
     tree::Root seen;
-    std::vector<txn::Head> heads;
-    heads.reserve(snapshots.size());
-    for (const txn::Engine::OpenSnapshot& snapshot : snapshots) heads.push_back(snapshot.head);
-    for (const txn::BranchPtr& branch : catalogue.all()) heads.push_back(branch->visible.load());
-    for (const txn::Head& head : heads) {
-      STRATA_TRY(add_rows(engine, seen, head.present, drop_to, &needed));
-      seen = head.present;
+    for (const tree::Root& root : roots) {
+      STRATA_TRY(add_rows(engine, seen, root, drop_to, &needed));
+      seen = root;
     }
   }
   const auto visit = [&](const storage::LogRecord& record) -> Status {

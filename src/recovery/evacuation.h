@@ -10,9 +10,10 @@
 
 namespace strata::recovery {
 
-// Positions of large values below `drop_to` that a row of any head or open snapshot, or a before-image in the kept log,
-// refers to. Any thread, no lock: what is committed meanwhile refers to nothing else.
-Result<std::set<storage::LogPosition>> needed_values(txn::Engine& engine, const branch::Catalogue& catalogue,
+// Positions of large values below `drop_to` that a row of any head, open snapshot or merge base, or a before-image in
+// the kept log, refers to. Any thread; takes the commit lock for a moment: what is committed meanwhile refers to
+// nothing else.
+Result<std::set<storage::LogPosition>> needed_values(txn::Engine& engine, branch::Catalogue& catalogue,
                                                      storage::LogPosition drop_to);
 
 // Makes `root` the tree of exactly these values: keeps those it has, reads the others from the log.

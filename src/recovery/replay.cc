@@ -10,10 +10,8 @@ Status replay_record(txn::Engine& engine, branch::Catalogue& catalogue, const st
   engine.replay_stamp(record);
   if (view.kind != storage::RecordKind::kCommit) engine.end_replay_run();
   switch (view.kind) {
-    case storage::RecordKind::kCommit: {
-      STRATA_ASSIGN(const txn::BranchPtr branch, catalogue.find_id(view.branch));
-      return engine.replay_commit(record, view, *branch);
-    }
+    case storage::RecordKind::kCommit:
+      return catalogue.replay_commit(record, view);
     case storage::RecordKind::kBranchCreate:
     case storage::RecordKind::kBranchFork:
     case storage::RecordKind::kBranchDelete:

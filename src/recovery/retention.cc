@@ -162,6 +162,7 @@ Status replay_retention(txn::Engine& engine, branch::Catalogue& catalogue, const
   std::vector<PurgedBranch> purged;
   STRATA_TRY(purge_all(engine, catalogue, cut, &edit, &purged));
   publish_purged(&purged, cut, record.commit);
+  catalogue.trim_lineage(cut);
   edit.finish();
   return Status::ok();
 }
@@ -195,6 +196,7 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
     record.begin(storage::RecordKind::kHorizon, 0, 0, 0, {}, encode_cut(cut));
     STRATA_TRY(engine.append_system(held, &stamp, record.finish()));
     publish_purged(&purged, cut, stamp.commit);
+    parts.catalogue.trim_lineage(cut);
     engine.set_evacuated(held, evacuated);
     edit.finish();
   }
@@ -242,6 +244,8 @@ Status shrink(const RetentionParts& parts) {
         STRATA_TRY(edit.relocate(one.head.deleted, first_page));
         moved.push_back(std::move(one));
       }
+      std::vector<tree::Root> bases = parts.catalogue.merge_bases(held);
+      for (tree::Root& base : bases) STRATA_TRY(edit.relocate(base, first_page));
       tree::Root evacuated = engine.evacuated();
       STRATA_TRY(edit.relocate(evacuated, first_page));
       storage::RecordBuilder record(engine.seed());
@@ -250,6 +254,7 @@ Status shrink(const RetentionParts& parts) {
       publish_purged(&moved, 0, stamp.commit);
       // Branches that shared nodes share the moved ones: what was born in this edit is nobody's alone.
       for (const PurgedBranch& one : moved) one.branch->exclusive_since = stamp.commit;
+      parts.catalogue.replace_merge_bases(held, bases);
       engine.set_evacuated(held, evacuated);
       edit.finish();
     }

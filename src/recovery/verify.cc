@@ -15,6 +15,9 @@ Result<VerifyResult> verify(storage::NodeStore& store, txn::Engine& engine, bran
         if (root.id != 0) roots.push_back(root);
       }
     }
+    for (const tree::Root& base : catalogue.merge_bases(held)) {
+      if (base.id != 0) roots.push_back(base);
+    }
     const tree::Root evacuated = engine.evacuated();
     if (evacuated.id != 0) roots.push_back(evacuated);
     pin = engine.forest().pin(engine.visible_commit(), roots);

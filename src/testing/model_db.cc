@@ -77,7 +77,7 @@ std::vector<const ModelEvent*> ModelBranch::events(const std::string& space, Mod
   const auto log = events_.find(space);
   if (log == events_.end()) return found;
   for (const ModelEvent& event : log->second) {
-    const bool there = at ? event.timestamp <= *at && *at < event.removed_at : event.removed_at == UINT64_MAX;
+    const bool there = at ? event.appended_at <= *at && *at < event.removed_at : event.removed_at == UINT64_MAX;
     if (there) found.push_back(&event);
   }
   return found;
@@ -96,6 +96,12 @@ std::vector<std::string> ModelBranch::spaces(ModelMoment at) const {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void ModelBranch::add_version(ModelChain& chain, std::optional<std::string> value, uint64_t timestamp) const {
+  STRATA_CHECK(chain.empty() || chain.back().timestamp < timestamp);
+  const ModelChain before = kept(chain);
+  chain.push_back({timestamp, before.empty() ? 1 : before.back().version + 1, std::move(value)});
 }
 
 uint64_t ModelBranch::key_count() const {
@@ -138,13 +144,12 @@ bool ModelDb::changes(const std::string& name, const std::vector<ModelWrite>& wr
 void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writes, uint64_t timestamp) {
   ModelBranch& target = branches_.at(name);
   const auto add = [&](ModelChain& chain, std::optional<std::string> value) {
-    STRATA_CHECK(chain.empty() || chain.back().timestamp < timestamp);
-    const ModelChain kept = target.kept(chain);
-    chain.push_back({timestamp, kept.empty() ? 1 : kept.back().version + 1, std::move(value)});
+    target.add_version(chain, std::move(value), timestamp);
   };
   for (const ModelWrite& change : effective(name, writes)) {
     if (change.family == ModelFamily::kEvent) {
-      target.events_[change.space].push_back({timestamp, change.key, *change.value});
+      const uint64_t sequence = target.events(change.space, {}).size();
+      target.events_[change.space].push_back({timestamp, change.key, *change.value, UINT64_MAX, timestamp, sequence});
     } else {
       add(target.keys_[{change.family, change.space, change.key}], change.value);
     }
@@ -170,6 +175,7 @@ void ModelDb::remove_space(const std::string& name, const std::string& space, ui
 void ModelDb::create_branch(const std::string& name, uint64_t timestamp) {
   STRATA_CHECK(branches_.count(name) == 0);
   branches_[name].created_at = timestamp;
+  branches_[name].id_ = ++last_id_;
 }
 
 void ModelDb::fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp) {
@@ -183,10 +189,17 @@ void ModelDb::fork(const std::string& source, const std::string& destination, ui
   ModelBranch::cut(fork.keys_, state_of);
   ModelBranch::cut(fork.spaces_, state_of);
   for (auto& [space, log] : fork.events_) {
-    std::erase_if(log, [&](const ModelEvent& event) { return event.timestamp > state_of; });
+    std::erase_if(log, [&](const ModelEvent& event) { return event.appended_at > state_of; });
     for (ModelEvent& event : log) {
       if (event.removed_at > state_of) event.removed_at = UINT64_MAX;
     }
+  }
+  const auto state = std::make_shared<const ModelBranch::Contents>(origin.contents(state_of));
+  fork.id_ = ++last_id_;
+  std::erase_if(fork.learned_, [&](const auto& learned) { return learned.first > state_of; });
+  for (auto& [since, knowledge] : fork.learned_) {
+    ModelBranch::limit(&knowledge, state_of, state);
+    knowledge[origin.id_] = {state_of, state};
   }
   branches_[destination] = std::move(fork);
 }

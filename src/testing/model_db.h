@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,10 +37,37 @@ struct ModelWrite {
 };
 
 struct ModelEvent {
-  uint64_t timestamp = 0;
+  uint64_t timestamp = 0;  // of its first append, on whatever branch
   std::string type;
   std::string payload;
   uint64_t removed_at = UINT64_MAX;  // with its space
+  uint64_t appended_at = 0;          // on this branch
+  uint64_t sequence = 0;             // of its first append: with the timestamp it tells events apart
+};
+
+// What decides conflicts of a merge.
+enum class ModelStrategy : uint8_t { kLastWriterWins, kSource, kTarget };
+
+struct ModelMergeOrder {
+  std::string source;
+  std::string target;
+  ModelStrategy strategy = ModelStrategy::kLastWriterWins;
+};
+
+// What a merge answers.
+struct ModelMerge {
+  uint64_t keys_applied = 0;
+  uint64_t spaces_merged = 0;
+  uint64_t conflicts = 0;
+  bool operator==(const ModelMerge&) const = default;
+};
+
+// What a diff answers.
+struct ModelDiff {
+  uint64_t added = 0;
+  uint64_t removed = 0;
+  uint64_t modified = 0;
+  bool operator==(const ModelDiff&) const = default;
 };
 
 using ModelMoment = std::optional<uint64_t>;  // nothing: the present
@@ -76,12 +104,33 @@ class ModelBranch {
 
  private:
   friend class ModelDb;
+  friend class ModelMerging;
   struct Name {
     ModelFamily family;
     std::string space;
     std::string key;
     auto operator<=>(const Name&) const = default;
   };
+  // Everything that is there at one moment.
+  struct Contents {
+    std::map<Name, std::string> values;
+    std::set<std::string> spaces;                           // besides the default one
+    std::map<std::string, std::vector<ModelEvent>> events;  // by space
+  };
+  // What is known of another branch.
+  struct Known {
+    uint64_t timestamp = 0;
+    std::shared_ptr<const Contents> contents;
+  };
+  using Knowledge = std::map<uint64_t, Known>;  // by id
+
+  Contents contents(ModelMoment at) const;
+  const Knowledge& knowledge() const { return learned_.back().second; }
+  // Nothing is known up to a later moment than this, at which it was `contents`.
+  static void limit(Knowledge* knowledge, uint64_t at, const std::shared_ptr<const Contents>& contents);
+  // When it last wrote the name, deletions included; 0: never, as far as is known.
+  uint64_t last_write(const Name& name) const;
+  void add_version(ModelChain& chain, std::optional<std::string> value, uint64_t timestamp) const;
 
   static const ModelVersion* at_moment(const ModelChain& chain, ModelMoment at);
   // Without what retention removed.
@@ -91,6 +140,9 @@ class ModelBranch {
   std::map<Name, ModelChain> keys_;
   std::map<Name, ModelChain> spaces_;                      // under the key "": a value stands for "is there"
   std::map<std::string, std::vector<ModelEvent>> events_;  // by space, in order of their appends
+  uint64_t id_ = 0;                                        // no other branch ever had it
+  // Since when it knew what of others, oldest first. What it was forked from it knows up to any moment before the fork.
+  std::vector<std::pair<uint64_t, Knowledge>> learned_ = {{0, {}}};
 };
 
 class ModelDb {
@@ -112,6 +164,10 @@ class ModelDb {
   // `state_of`: the moment forked from.
   void fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp);
   void remove_branch(const std::string& name) { branches_.erase(name); }
+  // What a merge that commits at `timestamp` answers and does. `before`: the last timestamp before it.
+  ModelMerge merge(const ModelMergeOrder& order, uint64_t before, uint64_t timestamp);
+  ModelMerge try_merge(const ModelMergeOrder& order) const;
+  ModelDiff diff(const std::string& a, const std::string& b, ModelMoment at) const;
   // Retention on all branches: moments before `cut` are gone, and all versions that only they could see.
   void trim(uint64_t cut);
 
@@ -120,6 +176,7 @@ class ModelDb {
   std::set<std::string> new_spaces(const std::string& branch, const std::vector<ModelWrite>& writes) const;
 
   std::map<std::string, ModelBranch> branches_;
+  uint64_t last_id_ = 0;
 };
 
 }  // namespace strata::testing

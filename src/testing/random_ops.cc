@@ -12,7 +12,7 @@ using Kind = RandomOp::Kind;
 std::string describe(const RandomOp& op) {
   static constexpr const char* kNames[] = {"put",          "erase",   "put_batch", "transaction", "rollback",
                                            "remove_space", "create",  "fork",      "remove",      "flush",
-                                           "checkpoint",   "compact", "reopen"};
+                                           "checkpoint",   "compact", "reopen",    "merge"};
   std::string text = std::string(kNames[static_cast<size_t>(op.kind)]) + " " + op.branch;
   if (!op.source.empty()) text += " from " + op.source;
   if (!op.space.empty()) text += " space " + op.space;
@@ -86,6 +86,14 @@ ModelWrite RandomOps::any_write(uint64_t percent_erased) {
 void RandomOps::branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op) {
   const std::string name = "branch-" + std::to_string(random_.below(options_.branches));
   op->branch = name;
+  if (state.branches().size() > 1 && random_.one_in(3)) {
+    op->kind = Kind::kMerge;
+    op->source = any_branch(state);
+    do op->branch = any_branch(state);
+    while (op->branch == op->source);
+    op->strategy = static_cast<ModelStrategy>(random_.below(3));
+    return;
+  }
   if (state.branches().count(name) != 0) {
     op->kind = Kind::kRemoveBranch;
     return;

@@ -29,6 +29,7 @@ struct RandomOp {
     kCheckpoint,
     kCompact,  // keeps all history
     kReopen,   // close and open again
+    kMerge,    // source into branch, by strategy
   };
   Kind kind = Kind::kPut;
   std::string branch = "default";
@@ -36,6 +37,7 @@ struct RandomOp {
   std::string space;
   ModelMoment as_of;
   std::optional<uint64_t> keep_micros;
+  ModelStrategy strategy = ModelStrategy::kLastWriterWins;
   std::vector<ModelWrite> writes;
 };
 std::string describe(const RandomOp& op);

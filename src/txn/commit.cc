@@ -50,6 +50,19 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
   return outcome;
 }
 
+Status Engine::have_room() {
+  STRATA_TRY(failure());
+  return forest_.dirty_bytes() > dirty_limit_ ? make_room_() : Status::ok();
+}
+
+Result<CommitOutcome> Engine::commit(const CommitLock& held, const CommitRequest& request) {
+  STRATA_TRY(settle(held));
+  const tree::ReadGuard guard(forest_);
+  Result<CommitOutcome> outcome = commit_locked(request, Head());
+  if (outcome.is_ok()) STRATA_TRY(settle(held));
+  return outcome;
+}
+
 // *end: the log position that the answer rests on.
 Result<CommitOutcome> Engine::validate_and_commit(const CommitRequest& request, storage::LogPosition* end) {
   Head validated;
@@ -131,7 +144,7 @@ Status Engine::seal_writes(const BranchPtr& branch, std::span<const Write> write
 Result<bool> Engine::append_commit(const CommitRequest& request, std::span<const Write> writes, Stamp stamp) {
   BranchState& branch = **request.branch;
   plan_.resize(writes.size() + request.ensured.size());
-  uint64_t most_bytes = request.message.value_or(std::string_view()).size();
+  uint64_t most_bytes = request.message.value_or(std::string_view()).size() + request.payload.size();
   for (const Write& write : writes) most_bytes += most_entity_bytes(write);
   for (const std::string_view key : request.ensured) most_bytes += most_entity_bytes(marker_of(key));
   Head head = branch.tip;
@@ -141,7 +154,7 @@ Result<bool> Engine::append_commit(const CommitRequest& request, std::span<const
   const bool in_one_pass = most_bytes <= one_pass_limit_;
   Result<bool> any = in_one_pass ? build_and_apply(request, writes, most_bytes, &stamp, &head, &edit)
                                  : build_then_apply(request, writes, &stamp, &head, &edit);
-  if (!any || !*any) return any;
+  if (!any || (!*any && !request.even_if_empty)) return any;
   const auto position = log_->append(stamp.commit, stamp.timestamp, record_.finish());
   if (!position) {
     edit.abort();
@@ -162,7 +175,7 @@ Result<bool> Engine::append_commit(const CommitRequest& request, std::span<const
 void Engine::begin_record(const CommitRequest& request, size_t most_entities) {
   const BranchState& branch = **request.branch;
   record_.begin(storage::RecordKind::kCommit, branch.origin.id, branch.tip.last_record, most_entities,
-                request.message.value_or(std::string_view()), request.message ? kHasMessage : std::string_view());
+                request.message.value_or(std::string_view()), request.message ? kHasMessage : request.payload);
 }
 
 Status Engine::prepare_log(size_t body_bytes) {
@@ -202,7 +215,10 @@ Result<bool> Engine::build_then_apply(const CommitRequest& request, std::span<co
   size_t at = 0;
   for (const Write& write : writes) STRATA_TRY(plan_write(forest_, *head, write, trimmed, edit, &plan_[at++]));
   const auto has_effect = [](const PlannedWrite& planned) { return !planned.skipped; };
-  if (std::none_of(plan_.begin(), plan_.begin() + static_cast<std::ptrdiff_t>(at), has_effect)) return false;
+  if (std::none_of(plan_.begin(), plan_.begin() + static_cast<std::ptrdiff_t>(at), has_effect) &&
+      !request.even_if_empty) {
+    return false;
+  }
   for (const std::string_view key : request.ensured) {
     STRATA_TRY(plan_write(forest_, *head, marker_of(key), trimmed, edit, &plan_[at++]));
   }

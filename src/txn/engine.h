@@ -75,6 +75,9 @@ struct CommitRequest {
   // Instead of `writes` and `versions`, for writes that depend on the newest state of the branch.
   const Decide* decide = nullptr;
   std::vector<uint64_t>* decided_versions = nullptr;
+  // What the record carries beside entities, instead of whether it has a message.
+  std::string_view payload;
+  bool even_if_empty = false;  // a commit although nothing changes
 };
 
 struct CommitOutcome {
@@ -110,6 +113,8 @@ class Engine {
 
   // ---- commits ----
   Result<CommitOutcome> commit(const CommitRequest& request);
+  // Waits, without locks, until commits have room: what commit does by itself when it takes the lock.
+  Status have_room();
   // The newest timestamp that readers may see.
   uint64_t visible_timestamp() const { return visible_timestamp_.load(std::memory_order_acquire); }
   uint64_t visible_commit() const { return visible_commit_.load(std::memory_order_acquire); }
@@ -134,6 +139,9 @@ class Engine {
   Status append_system(const CommitLock& held, Stamp* stamp, std::string_view body);
   // Everything appended is durable and visible when it returns OK: `tip` equals `visible` on every branch.
   Status settle(const CommitLock& held);
+  // As commit, for who holds the lock. Strict: it is durable and visible, with everything before it, when this returns.
+  // REQUIRES: have_room was OK a moment ago.
+  Result<CommitOutcome> commit(const CommitLock& held, const CommitRequest& request);
   Status end_unit(const CommitLock& held);
   EngineState state(const CommitLock& held) const;
   uint64_t last_timestamp(const CommitLock& held) const;

@@ -26,6 +26,7 @@ class Pair:
         self.calls = 0
         self.log = []  # the last calls, in words
         self.differs = False
+        self.trimmed = False  # history was, at some time
         self.open()
 
     def open(self):
@@ -107,6 +108,8 @@ class Pair:
 
 def code_and_more(error):
     code = getattr(error, "code", None)
+    if code == "merge_conflict":
+        return (code, error.conflicts)
     return (code, error.current, error.current_version) if code == "cas_mismatch" else code
 
 
@@ -144,7 +147,8 @@ def branches(pair, rng, handles):
     name = rng.choice([*known, "f0", "f1", "f2", "f3", "no such"])
     kind = rng.random()
     if kind < 0.25:
-        pair.check(handles, "branch_fork", rng.choice([*known, "no such"]), name, **past(pair, rng))
+        source = rng.choice([*known, "no such"])
+        pair.check(handles, "branch_fork", source, name, **later_than_its_fork(handles, source, past(pair, rng)))
     elif kind < 0.6:
         pair.check(handles, "branch_use", name)
     elif kind < 0.65:
@@ -159,6 +163,45 @@ def branches(pair, rng, handles):
         pair.check(
             handles, rng.choice(["branch_list", "current_branch", "current_space", "time_range", "in_transaction"])
         )
+
+
+def later_than_its_fork(handles, source, then):
+    """The argument as_of of a fork, if it is not from before the source was made: the model knows less of that."""
+    about = handles[1].branch_get(source)
+    if about is None or about["parent"] is None or not isinstance(then.get("as_of"), Twin):
+        return then
+    return then if then["as_of"].pair[1] >= about["created_at"] else {}
+
+
+def merges(pair, rng, handles):
+    """Diffs and merges, by all strategies."""
+    known = handles[1].branch_list()
+    one, other = rng.choice(known), rng.choice([*known, "no such"] if rng.random() < 0.1 else known)
+    if rng.random() < 0.4:
+        pair.check(handles, "branch_diff", one, other, limit=rng.choice([None, None, 0, 1, 3]), **past(pair, rng))
+        return
+    strategies = ["source", "target", "strict", strange_answer, source_of, base_of, nothing]
+    if not pair.trimmed:  # after which an engine may not know when something was deleted
+        strategies += [None, "last_writer_wins"] * 3
+    strategy = rng.choice(strategies)
+    options = {"dry_run": True} if rng.random() < 0.3 else {}
+    pair.check(handles, "branch_merge", one, other, strategy, **options)
+
+
+def strange_answer(conflict):
+    return [conflict["primitive"], conflict["key"], conflict.get("path")]
+
+
+def source_of(conflict):
+    return conflict["source"]
+
+
+def base_of(conflict):
+    return {"was": conflict["base"]}
+
+
+def nothing(conflict):
+    return None
 
 
 def transaction(pair, rng, handles):
@@ -178,6 +221,7 @@ def maintain(pair, rng, handles):
         keep = rng.choice([None, datetime.timedelta(0), datetime.timedelta(days=1)])
         for handle in handles:
             handle.compact(keep_history=keep)
+        pair.trimmed |= keep is not None
         pair.note_commit("compact", may_differ=True)
     elif rng.random() < 0.3:
         assert handles[0].verify()["ok"], handles[0].verify()
@@ -186,7 +230,7 @@ def maintain(pair, rng, handles):
         pair.open()
 
 
-ACTIONS = [read] * 40 + [write] * 40 + [branches] * 12 + [spaces] * 8 + [transaction] * 18 + [maintain]
+ACTIONS = [read] * 40 + [write] * 40 + [branches] * 12 + [merges] * 8 + [spaces] * 8 + [transaction] * 18 + [maintain]
 
 
 def step(pair, rng, action=None):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from model_families import FAMILIES
-from model_pair import branches, finish, maintain, open_pair, spaces, step, transaction
+from model_pair import branches, finish, maintain, merges, open_pair, spaces, step, transaction
 from support import scaled
 
 DRAWN = st.randoms(use_true_random=False)  # what is drawn from it is shrunk
@@ -36,6 +36,10 @@ def machine(strata_model, count):
         @rule(rng=DRAWN)
         def work_on_branches(self, rng):
             step(self.pair, rng, branches)
+
+        @rule(rng=DRAWN)
+        def diff_or_merge(self, rng):
+            step(self.pair, rng, merges)
 
         @rule(rng=DRAWN)
         def work_on_spaces(self, rng):
