@@ -52,7 +52,7 @@ Result<CommitOutcome> Engine::commit(const CommitRequest& request) {
 
 Status Engine::have_room() {
   STRATA_TRY(failure());
-  return forest_.dirty_bytes() > dirty_limit_ ? make_room_() : Status::ok();
+  return forest_.unwritten_bytes() > dirty_limit_ ? make_room_() : Status::ok();
 }
 
 Result<CommitOutcome> Engine::commit(const CommitLock& held, const CommitRequest& request) {
