@@ -58,6 +58,7 @@ Status Catalogue::check_free(std::string_view name) const {
 }
 
 void Catalogue::insert(const txn::BranchPtr& branch) {
+  lineage_.create(branch->origin.id);
   const base::MutexLock lock(mutex_);
   by_name_[branch->origin.name] = branch;
   by_id_[branch->origin.id] = branch;
@@ -89,7 +90,6 @@ Status Catalogue::create(std::string_view name, bool may_wait) {
   ++next_id_;
   const txn::BranchPtr branch = make(id, name, nullptr, stamp.timestamp, std::nullopt);
   begin_head(branch.get(), txn::Head(), stamp);
-  lineage_.create(id);
   insert(branch);
   return Status::ok();
 }
@@ -254,7 +254,6 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
       const auto id = static_cast<uint32_t>(view.branch);
       const txn::BranchPtr branch = make(id, view.payload, nullptr, record.timestamp, std::nullopt);
       begin_head(branch.get(), txn::Head(), stamp);
-      lineage_.create(id);
       insert(branch);
       next_id_ = std::max(next_id_, id + 1);
       return Status::ok();

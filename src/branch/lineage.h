@@ -46,8 +46,8 @@ class Lineage {
   Lineage(const Lineage&) = delete;
   Lineage& operator=(const Lineage&) = delete;
 
-  // A branch that contains nothing of others.
-  void create(uint32_t branch) { tops_[branch] = nullptr; }
+  // A branch is there; unless it is known already, it contains nothing of others.
+  void create(uint32_t branch) { tops_.try_emplace(branch); }
   // `child` was made with the state of `source` at `timestamp`, which is `present`. `past`: not with its newest one.
   void fork(uint32_t source, uint32_t child, uint64_t timestamp, const tree::Root& present, bool past);
   // The commit at `learned_at` merged everything of `source` up to `timestamp` into `target`.
