@@ -143,12 +143,12 @@ class Graph {
       ok(Kv(call_).scan(all, &rows));
       for (size_t i = 0; i < rows.size(); ++i)
         contents.values[where + " kv " + std::string(rows.key(i))] = rows.value(i);
-      rows.clear();
-      ok(State(call_).list("", std::nullopt, &rows));
-      for (size_t i = 0; i < rows.size(); ++i) {
+      KeyList cells;
+      ok(State(call_).list("", std::nullopt, &cells));
+      for (size_t i = 0; i < cells.size(); ++i) {
         std::string value;
-        ok(State(call_).get(rows.key(i), std::nullopt, &value).status());
-        contents.values[where + " state " + std::string(rows.key(i))] = value;
+        ok(State(call_).get(cells[i], std::nullopt, &value).status());
+        contents.values[where + " state " + std::string(cells[i])] = value;
       }
       documents(where, &contents);
       EventList events;
