@@ -15,12 +15,18 @@ find_library(STRATA_NETTLE_LIBRARY nettle)
 if(NOT STRATA_NETTLE_INCLUDE OR NOT STRATA_NETTLE_LIBRARY)
   message(FATAL_ERROR "nettle not found: run ./dev setup (Debian package nettle-dev)")
 endif()
+find_path(STRATA_ZSTD_INCLUDE zstd.h)
+find_library(STRATA_ZSTD_LIBRARY zstd)
+if(NOT STRATA_ZSTD_INCLUDE OR NOT STRATA_ZSTD_LIBRARY)
+  message(FATAL_ERROR "zstd not found: run ./dev setup (Debian package libzstd-dev)")
+endif()
 
 add_library(strata_options INTERFACE)
 target_compile_features(strata_options INTERFACE cxx_std_20)
 target_include_directories(strata_options INTERFACE
   "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
-target_include_directories(strata_options SYSTEM INTERFACE "${STRATA_XXHASH_INCLUDE}" "${STRATA_NETTLE_INCLUDE}")
+target_include_directories(strata_options SYSTEM INTERFACE 
+  "${STRATA_XXHASH_INCLUDE}" "${STRATA_NETTLE_INCLUDE}" "${STRATA_ZSTD_INCLUDE}")
 target_compile_definitions(strata_options INTERFACE
   STRATA_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${STRATA_DEBUG}>:STRATA_DEBUG=1>)
@@ -31,7 +37,7 @@ target_compile_options(strata_options INTERFACE
   # Paths in assertions and debug information start at the project's root, so that a build is the
   # same wherever the clone lies.
   "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
-target_link_libraries(strata_options INTERFACE Threads::Threads "${STRATA_NETTLE_LIBRARY}")
+target_link_libraries(strata_options INTERFACE Threads::Threads "${STRATA_NETTLE_LIBRARY}" "${STRATA_ZSTD_LIBRARY}")
 
 if(STRATA_SANITIZE)
   set(sanitize_flags "-fsanitize=${STRATA_SANITIZE}" -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -13,6 +13,7 @@
 
 #include "db/session_impl.h"
 #include "strata/branch.h"
+#include "strata/bundle.h"
 #include "strata/event.h"
 #include "strata/json.h"
 #include "strata/kv.h"
@@ -108,6 +109,10 @@ class EngineDriver {
         return model->fork(op.source, op.branch, fork_timestamp_, now);
       case Kind::kRemoveBranch:
         return model->remove_branch(op.branch);
+      case Kind::kCopy:
+        return model->copy_branch(op.source, op.branch, now);
+      case Kind::kRevert:
+        return model->revert(op.branch, *op.as_of, now);
       case Kind::kCompact:
         return model->trim(before_ - *op.keep_micros);
       case Kind::kMerge:
@@ -146,6 +151,10 @@ class EngineDriver {
       case Kind::kMerge:
         STRATA_TRY(merge(op, model));
         return true;
+      case Kind::kCopy:
+        return copy_op(op);
+      case Kind::kRevert:
+        return revert_op(op, model);
       default:
         return write_op(op, model);
     }
@@ -190,6 +199,26 @@ class EngineDriver {
                           std::to_string(expected.spaces_merged) + " and " + std::to_string(expected.conflicts));
     }
     return Status::ok();
+  }
+
+  Result<bool> copy_op(const testing::RandomOp& op) {
+    const std::string path = options_.folder + "/copy.bundle";
+    Bundles bundles(*session_);
+    STRATA_ASSIGN(const ExportReport written, bundles.write(op.source, path, std::nullopt, nullptr));
+    STRATA_ASSIGN(const ImportReport read, bundles.import(path, op.branch, nullptr));
+    STRATA_TRY(options_.fs->remove(path));
+    if (written.entry_count == read.entry_count) return true;
+    return disagreement("a bundle was written with " + std::to_string(written.entry_count) + " entries and read with " +
+                        std::to_string(read.entry_count));
+  }
+
+  Result<bool> revert_op(const testing::RandomOp& op, const testing::ModelDb& model) {
+    Call call(*session_, Call::kWait);
+    STRATA_TRY(call.entered());
+    STRATA_ASSIGN(const RevertResult reverted, Branches(call).revert(op.branch, *op.as_of));
+    const bool changed = reverted.version != model.branch(op.branch).commits;
+    if (changed != model.is_as_at(op.branch, *op.as_of)) return changed;
+    return disagreement("going back was " + std::string(changed ? "a" : "no") + " commit");
   }
 
   Result<bool> write_op(const testing::RandomOp& op, const testing::ModelDb& model) {

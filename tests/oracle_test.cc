@@ -17,6 +17,11 @@ using testing::ModelDb;
 using testing::Random;
 using testing::RandomOp;
 
+// What a held transaction writes: a string value of 23 bytes.
+constexpr std::string_view kHeldValue =
+    "\x97"
+    "from a held transaction";
+
 // A transaction that stays open while others commit, and the state it must go on seeing.
 struct HeldTransaction {
   std::unique_ptr<Session> session;
@@ -31,7 +36,7 @@ class World {
  public:
   // `validates`: whether commits are checked for conflicts, which a working engine does.
   World(uint64_t seed, Durability durability, bool validates = true)
-      : random_(seed), ops_(random_.next(), {}), validates_(validates) {
+      : random_(seed), ops_(random_.next(), {.bundles = true}), validates_(validates) {
     options_.fs = files_.get();
     options_.clock = &clock_;
     options_.durability = durability;
@@ -136,7 +141,7 @@ class World {
     if (held.read.empty() || random_.below(3) == 0) return void(ok("rollback", call.rollback()));
     const auto& [space, key] = held.read[0];
     ok("space_use", call.space_use(space));
-    ok("put", Kv(call).put(key, "from a held transaction").status());
+    ok("put", Kv(call).put(key, kHeldValue).status());
     const auto committed = call.commit(std::nullopt);
     const auto now_there = model_.branches().find(held.branch);
     const bool same_branch = now_there != model_.branches().end() &&
@@ -166,7 +171,7 @@ class World {
     if (!committed.is_ok() && committed.status().code() == Code::kTransactionConflict && trimmed_since_ > held.began_at)
       return;
     if (!ok("commit of a held transaction", committed.status())) return;
-    model_.write(held.branch, {{space, key, "from a held transaction"}}, *committed);
+    model_.write(held.branch, {{space, key, std::string(kHeldValue)}}, *committed);
     moments_.push_back(*committed);
   }
 

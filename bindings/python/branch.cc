@@ -1,6 +1,8 @@
 // Session.branch_* and current_branch.
 #include "strata/branch.h"
 
+#include <limits>
+
 #include "arguments.h"
 #include "rows.h"
 #include "session.h"
@@ -119,12 +121,54 @@ Returns the name of the branch this handle is on.
 'default'
 )";
 
+constexpr char kLogDoc[] =
+    R"(branch_log($self, name, limit=None)
+--
+
+Returns the commits of a branch, newest first: a list of `{"timestamp", "message", "changes"}`.
+
+`message` is what was given to `commit` or `transaction`, or None. `changes` counts by primitive what the commit wrote
+or deleted. The log of a fork goes on into its source's commits before the fork, and ends where the kept history ends.
+Making and forking a branch is no commit. Raises NotFoundError `branch_not_found`; ValidationError `out_of_range`.
+
+>>> with db.transaction(message="two plans"):
+...     a = db.kv_put("plan/a", 1)
+...     b = db.kv_put("plan/b", 2)
+>>> newest = db.branch_log("default", limit=1)[0]
+>>> newest["message"], newest["changes"]
+('two plans', {'kv': 2})
+)";
+
+constexpr char kRevertDoc[] =
+    R"(branch_revert($self, name, to)
+--
+
+Brings a branch back to what it held at the time `to`, in one new commit; its history stays.
+
+`to`: microseconds since 1970, best the timestamp of a commit, or a datetime. The event log stays as it is, and so do
+the spaces that hold events. Returns `{"branch", "keys_applied", "version", "timestamp"}`; where nothing is to be undone
+there is no commit, and `timestamp` is that of the last one. Raises NotFoundError `branch_not_found`; ConstraintError
+`history_trimmed`, `transaction_too_large`; StateError `in_transaction`; AccessDeniedError `read_only`.
+
+>>> db.kv_put("plan", "A")
+1
+>>> good = db.time_range()["latest_ts"]
+>>> db.kv_put("plan", "B")
+2
+>>> db.branch_revert("default", to=good)["keys_applied"]
+1
+>>> db.kv_get("plan"), len(db.kv_history("plan"))
+('A', 3)
+)";
+
 constexpr Signature kCreate{"branch_create", 1, 1, {"name"}};
 constexpr Signature kGet{"branch_get", 1, 1, {"name"}};
 constexpr Signature kList{"branch_list", 0, 0, {}};
 constexpr Signature kExists{"branch_exists", 1, 1, {"name"}};
 constexpr Signature kDelete{"branch_delete", 1, 1, {"name"}};
 constexpr Signature kFork{"branch_fork", 2, 2, {"source", "dest", "as_of"}};
+constexpr Signature kLog{"branch_log", 2, 1, {"name", "limit"}};
+constexpr Signature kRevert{"branch_revert", 2, 2, {"name", "to"}};
 constexpr Signature kUse{"branch_use", 1, 1, {"name"}};
 constexpr Signature kCurrent{"current_branch", 0, 0, {}};
 
@@ -198,6 +242,59 @@ PyObject* branch_fork(Handle* handle, PyObject* const* arguments, Py_ssize_t cou
   return filled ? dict.release() : nullptr;
 }
 
+bool set_count(PyObject* dict, const char* name, uint64_t count) {
+  return count == 0 || set(dict, name, number(count));
+}
+
+PyObject* changes_of(const CommitChanges& changes) {
+  Ref dict(PyDict_New());
+  const bool filled = dict && set_count(dict.get(), "collection", changes.collection) &&
+                      set_count(dict.get(), "event", changes.event) && set_count(dict.get(), "json", changes.json) &&
+                      set_count(dict.get(), "kv", changes.kv) && set_count(dict.get(), "state", changes.state) &&
+                      set_count(dict.get(), "vector", changes.vector);
+  return filled ? dict.release() : nullptr;
+}
+
+PyObject* branch_log(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Arguments given;
+  std::string_view name;
+  std::optional<uint64_t> limit;
+  if (!given.parse(kLog, arguments, count, names) || !text_argument(given[0], "branch name", &name) ||
+      !limit_argument(given[1], &limit)) {
+    return nullptr;
+  }
+  const auto log = run_long(handle, [&](Call& call) { return Branches(call).log(name, limit); });
+  if (!log.is_ok()) return raise(log.status());
+  return list_of(log->size(), [&](size_t i) -> PyObject* {
+    const CommitInfo& info = (*log)[i];
+    Ref dict(PyDict_New());
+    const bool filled = dict && set(dict.get(), "timestamp", number(info.timestamp)) &&
+                        set(dict.get(), "message", optional_str(info.message)) &&
+                        set(dict.get(), "changes", changes_of(info.changes));
+    return filled ? dict.release() : nullptr;
+  });
+}
+
+PyObject* branch_revert(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Arguments given;
+  std::string_view name;
+  AsOf to;
+  if (!given.parse(kRevert, arguments, count, names) || !text_argument(given[0], "branch name", &name) ||
+      !time_argument(given[1], "to", &to)) {
+    return nullptr;
+  }
+  // None is the present, as everywhere: then there is nothing to undo.
+  const uint64_t moment = to.value_or(std::numeric_limits<uint64_t>::max());
+  const auto reverted = run_long(handle, [&](Call& call) { return Branches(call).revert(name, moment); });
+  if (!reverted.is_ok()) return raise(reverted.status());
+  Ref dict(PyDict_New());
+  const bool filled = dict && set(dict.get(), "branch", str(name)) &&
+                      set(dict.get(), "keys_applied", number(reverted->keys_applied)) &&
+                      set(dict.get(), "version", number(reverted->version)) &&
+                      set(dict.get(), "timestamp", number(reverted->timestamp));
+  return filled ? dict.release() : nullptr;
+}
+
 PyObject* branch_use(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::string_view name;
@@ -220,6 +317,7 @@ std::span<const PyMethodDef> branch_methods() {
       define<branch_create>("branch_create", kCreateDoc), define<branch_get>("branch_get", kGetDoc),
       define<branch_list>("branch_list", kListDoc),       define<branch_exists>("branch_exists", kExistsDoc),
       define<branch_delete>("branch_delete", kDeleteDoc), define<branch_fork>("branch_fork", kForkDoc),
+      define<branch_log>("branch_log", kLogDoc),          define<branch_revert>("branch_revert", kRevertDoc),
       define<branch_use>("branch_use", kUseDoc),          define<current_branch>("current_branch", kCurrentDoc),
   };
   return methods;

@@ -1,8 +1,7 @@
 // Session.ping, info, flush, compact, verify, time_range.
-#include <chrono>
-
 #include "arguments.h"
 #include "convert.h"
+#include "progress.h"
 #include "rows.h"
 #include "session.h"
 
@@ -101,31 +100,6 @@ constexpr Signature kCompact{"compact", 0, 0, {"keep_history", "progress"}};
 constexpr Signature kVerify{"verify", 0, 0, {"progress"}};
 constexpr Signature kBackup{"backup", 1, 1, {"path", "progress"}};
 constexpr Signature kTimeRange{"time_range", 0, 0, {}};
-
-// Runs `operation(Progress)` without the GIL. Now and then the calling thread takes it back: to call `callable`, if
-// there is one, and to see whether the user pressed Ctrl-C. If that raises, the operation ends and the exception is
-// what the caller sees: *interrupted.
-template <typename Operation>
-auto run_with_progress(PyObject* callable, bool* interrupted, Operation&& operation) {
-  using Clock = std::chrono::steady_clock;
-  constexpr auto kPollEvery = std::chrono::milliseconds(20);
-  GilReleased released;
-  Clock::time_point next_poll = Clock::now() + kPollEvery;
-  const Progress progress = [&](uint64_t done, uint64_t total) {
-    if (*interrupted) return false;
-    const Clock::time_point now = Clock::now();
-    if (callable == nullptr && now < next_poll) return true;
-    next_poll = now + kPollEvery;
-    const Reacquired gil(released);
-    *interrupted = PyErr_CheckSignals() != 0;
-    if (!*interrupted && callable != nullptr) {
-      *interrupted = !Ref(PyObject_CallFunction(callable, "KK", static_cast<unsigned long long>(done),
-                                                static_cast<unsigned long long>(total)));
-    }
-    return !*interrupted;
-  };
-  return operation(progress);
-}
 
 PyObject* ping(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;

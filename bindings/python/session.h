@@ -153,6 +153,7 @@ std::span<const PyMethodDef> event_methods();
 std::span<const PyMethodDef> json_methods();
 std::span<const PyMethodDef> branch_methods();
 std::span<const PyMethodDef> merge_methods();
+std::span<const PyMethodDef> bundle_methods();
 std::span<const PyMethodDef> space_methods();
 std::span<const PyMethodDef> transaction_methods();
 std::span<const PyMethodDef> database_methods();

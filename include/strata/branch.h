@@ -34,6 +34,28 @@ struct ForkResult {
   uint64_t timestamp = 0;  // the state forked from
 };
 
+// How many things of each kind a commit wrote or deleted.
+struct CommitChanges {
+  uint64_t collection = 0;
+  uint64_t event = 0;
+  uint64_t json = 0;
+  uint64_t kv = 0;
+  uint64_t state = 0;
+  uint64_t vector = 0;
+};
+
+struct CommitInfo {
+  uint64_t timestamp = 0;
+  std::optional<std::string> message;
+  CommitChanges changes;
+};
+
+struct RevertResult {
+  uint64_t keys_applied = 0;
+  uint64_t version = 0;    // the branch's commits
+  uint64_t timestamp = 0;  // of the commit; of the branch's last one if there was nothing to undo
+};
+
 // False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
 // calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
 using KeepOn = std::function<bool()>;
@@ -144,6 +166,12 @@ class Branches {
   // left to bring: a later merge starts from here. Errors: kBranchNotFound, kMergeIntoItself, kMergeConflict (then
   // result->conflicts are there), kInTransaction, kReadOnly (not with dry_run), kTransactionTooLarge, kWouldBlock.
   Status merge(const MergeRequest& request, const KeepOn& keep_on, MergeResult* result);
+  // Newest first, a fork's going on into its source's before the fork, as far as history is kept. A limit of nothing:
+  // all. kBranchNotFound.
+  Result<std::vector<CommitInfo>> log(std::string_view name, std::optional<uint64_t> limit);
+  // One commit after which the branch holds what it held at `to`; events stay, and their spaces. kBranchNotFound,
+  // kHistoryTrimmed, kInTransaction, kReadOnly, kTransactionTooLarge.
+  Result<RevertResult> revert(std::string_view name, uint64_t to);
 
  private:
   Call& call_;

@@ -210,6 +210,7 @@ class Call {
   friend class Json;
   friend class Branches;
   friend class Spaces;
+  friend class Bundles;
   // REQUIRES: entered() is OK. Checks the caller and the current branch.
   Result<txn::Context*> context();
   // kTransactionOtherThread; REQUIRES as context().

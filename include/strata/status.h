@@ -43,6 +43,8 @@ enum class Code : uint8_t {
   kSpaceNotFound,
   // `json_patch` of a document that does not exist
   kDocumentNotFound,
+  // no file has the name of the bundle to be imported
+  kBundleNotFound,
 
   // ---- validation ----
   // arguments that do not go together
@@ -134,6 +136,8 @@ enum class Code : uint8_t {
   kHistoryTrimmed,
   // more than 1 GiB of writes in one transaction
   kTransactionTooLarge,
+  // the branch is not as the exported one was at `since`, or was changed during the import: import the whole branch
+  kDeltaMismatch,
   // the folder for a backup is not empty
   kBackupExists,
 
@@ -154,6 +158,8 @@ enum class Code : uint8_t {
   kCorruption,
   // the files are not those of a database
   kNotADatabase,
+  // a bundle is cut short, changed, foreign, or holds what no branch can hold; nothing of it was imported
+  kBundleDamaged,
 
   // ---- wrong type ----
   kInvalidType,

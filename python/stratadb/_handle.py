@@ -10,12 +10,12 @@ from stratadb.errors import ConflictError, ValidationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from os import PathLike
     from types import TracebackType
     from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
-    from stratadb.types import BackupReport, CompactReport, VerifyReport
+    from stratadb.types import BackupReport, CompactReport, ExportReport, ImportReport, VerifyReport
 
     T = TypeVar("T")
     Isolation: TypeAlias = Literal["serializable", "snapshot"]
@@ -146,6 +146,51 @@ class Strata(_native.Session):
         ({'x': 1, 'y': 2}, [])
         """
         return super().json_batch_set(entries, progress=resolve(progress, "writing"))  # type: ignore[arg-type]
+
+    def branch_export(
+        self,
+        name: str,
+        path: str | PathLike[str],
+        *,
+        since: int | datetime | None = None,
+        progress: Progress = None,
+    ) -> ExportReport:
+        """Writes a branch with its history into one file, a bundle.
+
+        The file is written under a temporary name and takes the place of an existing one when it is complete. With
+        `since` (a timestamp or datetime) the bundle is a delta: what was committed later. `progress(done, total)` is
+        called while it is written; `True` draws a bar on a terminal. Returns `{"branch", "branch_id", "path",
+        "entry_count", "bundle_size"}`. Raises NotFoundError `branch_not_found`; ConstraintError `history_trimmed`;
+        StateError `in_transaction`; IoError.
+
+        >>> db.kv_put("a", 1)
+        1
+        >>> db.branch_export("default", "default.bundle")["entry_count"]
+        1
+        """
+        return super().branch_export(name, path, since=since, progress=resolve(progress, "exporting"))  # type: ignore[arg-type]
+
+    def branch_import(
+        self, path: str | PathLike[str], *, name: str | None = None, progress: Progress = None
+    ) -> ImportReport:
+        """Makes the branch of a bundle, with its history, timestamps included; or adds a delta to its branch.
+
+        `name`: another one than in the bundle. The whole file is checked first, and the branch is there whole or not
+        at all. Returns `{"branch", "entry_count", "keys_written"}`. Raises NotFoundError `bundle_not_found`, of a delta
+        `branch_not_found`; CorruptionError `bundle_damaged`; ConstraintError `branch_exists`, of a delta
+        `delta_mismatch`; ValidationError `invalid_branch_name`; StateError `in_transaction`, `format_too_new`;
+        AccessDeniedError `read_only`; IoError.
+
+        >>> db.kv_put("a", 1)
+        1
+        >>> report = db.branch_export("default", "default.bundle")
+        >>> db.branch_import("default.bundle", name="copy")["keys_written"]
+        1
+        >>> db.branch_use("copy")
+        >>> db.kv_get("a")
+        1
+        """
+        return super().branch_import(path, name=name, progress=resolve(progress, "importing"))  # type: ignore[arg-type]
 
     def compact(self, *, keep_history: timedelta | None = None, progress: Progress = None) -> CompactReport:
         """Gives space back, and forgets the versions replaced longer ago than `keep_history`.

@@ -16,17 +16,22 @@ from typing_extensions import Self
 from stratadb.types import (
     BackupReport,
     BranchInfo,
+    BundleVerdict,
     CompactReport,
     DiffReport,
     Event,
     EventVerdict,
+    ExportReport,
     ForkReport,
     Found,
     HistoryEntry,
+    ImportReport,
     Index,
     Info,
+    LoggedCommit,
     MergeReport,
     Page,
+    RevertReport,
     TimeRange,
     VerifyReport,
     Versioned,
@@ -155,6 +160,24 @@ class Session:
     def branch_exists(self, name: str) -> bool: ...
     def branch_delete(self, name: str) -> None: ...
     def branch_fork(self, source: str, dest: str, *, as_of: int | datetime | None = None) -> ForkReport: ...
+    def branch_log(self, name: str, limit: int | None = None) -> list[LoggedCommit]: ...
+    def branch_revert(self, name: str, to: int | datetime) -> RevertReport: ...
+    def branch_export(
+        self,
+        name: str,
+        path: str | PathLike[str],
+        *,
+        since: int | datetime | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> ExportReport: ...
+    def branch_import(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> ImportReport: ...
+    def branch_validate_bundle(self, path: str | PathLike[str]) -> BundleVerdict: ...
     def branch_use(self, name: str) -> None: ...
     def branch_diff(
         self, a: str, b: str, *, limit: int | None = None, as_of: int | datetime | None = None

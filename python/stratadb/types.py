@@ -148,6 +148,50 @@ class MergeReport(TypedDict):
     timestamp: int
 
 
+class LoggedCommit(TypedDict):
+    """One item of `branch_log`. `changes` counts what the commit wrote or deleted, by primitive."""
+
+    timestamp: int
+    message: str | None
+    changes: dict[str, int]
+
+
+class RevertReport(TypedDict):
+    """`branch_revert`. `timestamp` is that of the branch's last commit if there was nothing to undo."""
+
+    branch: str
+    keys_applied: int
+    version: int
+    timestamp: int
+
+
+class ExportReport(TypedDict):
+    """`branch_export`. `entry_count` is the number of versions, `bundle_size` that of bytes."""
+
+    branch: str
+    branch_id: str
+    path: str
+    entry_count: int
+    bundle_size: int
+
+
+class ImportReport(TypedDict):
+    """`branch_import`. `keys_written` counts what is alive, `entry_count` all versions."""
+
+    branch: str
+    entry_count: int
+    keys_written: int
+
+
+class BundleVerdict(TypedDict):
+    """`branch_validate_bundle`. `problem` is None exactly if `checksums_valid`."""
+
+    checksums_valid: bool
+    branch: str | None
+    entry_count: int
+    problem: str | None
+
+
 class Info(TypedDict):
     """`info`. `path` is None for a database in memory."""
 

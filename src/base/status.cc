@@ -18,6 +18,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"branch_not_found", ErrorKind::kNotFound},
     {"space_not_found", ErrorKind::kNotFound},
     {"document_not_found", ErrorKind::kNotFound},
+    {"bundle_not_found", ErrorKind::kNotFound},
     {"invalid_argument", ErrorKind::kValidation},
     {"invalid_key", ErrorKind::kValidation},
     {"invalid_unicode", ErrorKind::kValidation},
@@ -59,6 +60,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"space_not_empty", ErrorKind::kConstraint},
     {"history_trimmed", ErrorKind::kConstraint},
     {"transaction_too_large", ErrorKind::kConstraint},
+    {"delta_mismatch", ErrorKind::kConstraint},
     {"backup_exists", ErrorKind::kConstraint},
     {"read_only", ErrorKind::kAccessDenied},
     {"permission_denied", ErrorKind::kAccessDenied},
@@ -66,6 +68,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"disk_full", ErrorKind::kIo},
     {"corruption", ErrorKind::kCorruption},
     {"not_a_database", ErrorKind::kCorruption},
+    {"bundle_damaged", ErrorKind::kCorruption},
     {"invalid_type", ErrorKind::kType},
 }};
 static_assert(!kCodes.back().name.empty(), "every code has a row");

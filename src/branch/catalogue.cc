@@ -60,7 +60,7 @@ Status Catalogue::check_free(std::string_view name) const {
 void Catalogue::insert(const txn::BranchPtr& branch) {
   lineage_.create(branch->origin.id);
   const base::MutexLock lock(mutex_);
-  by_name_[branch->origin.name] = branch;
+  if (!branch->origin.name.empty()) by_name_[branch->origin.name] = branch;
   by_id_[branch->origin.id] = branch;
 }
 
@@ -94,8 +94,25 @@ Status Catalogue::create(std::string_view name, bool may_wait) {
   return Status::ok();
 }
 
+// Without the lock: it takes long where much changed since.
+Result<Catalogue::PastOf> Catalogue::past_of(std::string_view source_name, uint64_t as_of) const {
+  PastOf past;
+  STRATA_ASSIGN(past.source, find(source_name));
+  const tree::ReadGuard guard(engine_.forest());
+  STRATA_TRY(check_kept(*past.source, as_of));
+  const txn::Head head = past.source->visible.load();
+  past.seen = head.last_record;
+  if (as_of < head.timestamp) STRATA_TRY(rows_of_the_past(engine_, head, as_of, &past.overrides));
+  return past;
+}
+
 Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::string_view destination, AsOf as_of,
                                           bool may_wait) {
+  if (as_of && !may_wait) return Status::error(Code::kWouldBlock, "a fork of the past reads much");
+  PastOf past;
+  if (as_of) {
+    STRATA_ASSIGN(past, past_of(source_name, *as_of));
+  }
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(may_wait));
   STRATA_ASSIGN(const txn::BranchPtr source, find(source_name));
   STRATA_TRY(check_free(destination));
@@ -104,13 +121,17 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
   parameters.name = destination;
   parameters.source = source->origin.id;
   parameters.timestamp = engine_.last_timestamp(held);
-  RowOverrides overrides;
   const tree::ReadGuard guard(engine_.forest());
   if (as_of) {
     STRATA_TRY(check_kept(*source, *as_of));
     parameters.timestamp = std::min(*as_of, parameters.timestamp);
-    if (*as_of < source->tip.timestamp) STRATA_TRY(rows_of_the_past(engine_, source->tip, *as_of, &overrides));
+    if (source != past.source) {  // another branch of that name by now
+      STRATA_TRY(rows_of_the_past(engine_, source->tip, *as_of, &past.overrides));
+    } else {
+      STRATA_TRY(refresh_overrides(engine_, source->tip, past.seen, *as_of, &past.overrides));
+    }
   }
+  const RowOverrides& overrides = past.overrides;
   const uint32_t id = next_id_;
   record_.begin(storage::RecordKind::kBranchFork, id, source->tip.last_record, overrides.size(), {},
                 encode_fork(parameters));
@@ -196,7 +217,7 @@ std::string Catalogue::lineage(const txn::CommitLock& held) const {
 std::vector<BranchSnapshot> Catalogue::snapshot(const txn::CommitLock& held) const {
   (void)held;
   std::vector<BranchSnapshot> snapshots;
-  for (const txn::BranchPtr& branch : all()) {
+  for (const txn::BranchPtr& branch : everything()) {
     snapshots.push_back({branch->origin, branch->trimmed_before.load(std::memory_order_relaxed),
                          branch->exclusive_since, branch->visible.load()});
   }
@@ -213,7 +234,7 @@ std::vector<tree::Root> Catalogue::roots(const txn::CommitLock& held) {
   for (const tree::Root& root : merge_bases(held)) {
     if (root.id != 0) roots.push_back(root);
   }
-  for (const txn::BranchPtr& branch : all()) {
+  for (const txn::BranchPtr& branch : everything()) {
     const txn::Head visible = branch->visible.load();
     for (const tree::Root& root : {branch->tip.present, branch->tip.deleted, visible.present, visible.deleted}) {
       if (root.id != 0) roots.push_back(root);
@@ -270,9 +291,8 @@ Status Catalogue::replay(const storage::LogRecord& record, const storage::Record
       return Status::ok();
     }
     default:
-      break;
+      return replay_hidden(record, view);
   }
-  return Status::error(Code::kCorruption, "a branch record of the log is damaged");
 }
 
 Status Catalogue::replay_fork(const storage::LogRecord& record, const storage::RecordView& view) {

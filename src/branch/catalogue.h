@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "branch/branch_codec.h"
 #include "branch/lineage.h"
+#include "branch/past.h"
 #include "strata/session.h"
 #include "strata/status.h"
 #include "txn/engine.h"
@@ -50,6 +51,26 @@ class Catalogue {
   // The target's tip has become the merge of all that the source was up to `timestamp`, which is its tip.
   void note_merge(const txn::CommitLock& held, txn::BranchState& source, const txn::BranchState& target,
                   uint64_t timestamp);
+
+  // ---- branches that nobody sees yet (branch/hidden.cc): what an import works on ----
+  // They have no name, and are found by find_id alone. What is left of them after a crash is dropped at the opening.
+  struct HiddenBegin {
+    txn::BranchPtr source;             // whose newest state it begins with; null: empty
+    storage::LogPosition last_record;  // of the source: where that has moved on, kDeltaMismatch
+    uint64_t oldest = 0;               // without a source: where its history begins, and its cut
+    uint64_t trimmed_before = 0;
+    uint64_t later_than = 0;  // the time of all that follows
+  };
+  Result<txn::BranchPtr> begin_hidden(const HiddenBegin& begin);
+  // Gives it a name. kBranchExists.
+  Result<txn::BranchPtr> reveal(const txn::BranchPtr& hidden, std::string_view name);
+  // Its state becomes that of `target`, which is as `begin` found it: one commit. kDeltaMismatch, kBranchNotFound.
+  Status adopt(const txn::BranchPtr& hidden, const txn::BranchPtr& target, storage::LogPosition last_record);
+  Status discard(const txn::BranchPtr& hidden);
+  // Without a record. Returns how many there were.
+  size_t drop_hidden();
+  // By id; the hidden ones too.
+  std::vector<txn::BranchPtr> everything() const;
 
   // ---- checkpoints and collection ----
   std::vector<BranchSnapshot> snapshot(const txn::CommitLock& held) const;  // of the `visible` heads
@@ -85,7 +106,19 @@ class Catalogue {
   Status check_free(std::string_view name) const;
   void note_fork(const txn::BranchState& source, const txn::BranchState& fork, uint64_t timestamp);
   void learn(txn::BranchState& source, const txn::BranchState& target, const tree::Root& merged, uint64_t timestamp);
+  // What a fork of the past puts back, found on a head whose last record was `seen`.
+  struct PastOf {
+    txn::BranchPtr source;
+    storage::LogPosition seen = 0;
+    RowOverrides overrides;
+  };
+  Result<PastOf> past_of(std::string_view source_name, uint64_t as_of) const;
   Status replay_fork(const storage::LogRecord& record, const storage::RecordView& view);
+  Status replay_hidden(const storage::LogRecord& record, const storage::RecordView& view);
+  txn::BranchPtr make_hidden(uint32_t id, const HiddenBegin& begin, const txn::Stamp& stamp);
+  txn::BranchPtr show(const txn::BranchPtr& hidden, std::string_view name, const txn::Stamp& stamp);
+  void hand_over(const txn::BranchPtr& hidden, txn::BranchState* target, const txn::Stamp& stamp);
+  void forget(const txn::BranchPtr& branch);
 
   txn::Engine& engine_;
   mutable base::Mutex mutex_;  // the tables only; taken inside the commit lock, never the other way round

@@ -1,6 +1,5 @@
 #include "branch/fork.h"
 
-#include "txn/history.h"
 #include "txn/row.h"
 
 namespace strata::branch {
@@ -27,33 +26,6 @@ Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
       Code::kHistoryTrimmed,
       "as_of " + std::to_string(as_of) + " lies before the kept history of branch '" + branch.origin.name + "'",
       "the oldest readable time is " + std::to_string(cut));
-}
-
-namespace {
-
-Status collect_changed(txn::Engine& engine, const tree::Root& root, uint64_t as_of, RowOverrides* overrides) {
-  txn::History history(engine);
-  tree::Cursor cursor(engine.forest(), root);
-  STRATA_TRY(cursor.seek_first());
-  while (cursor.valid()) {
-    txn::RowView row;
-    STRATA_TRY(txn::read_row(cursor.row(), &row));
-    if (row.timestamp > as_of) {
-      RowOverride change;
-      change.key = cursor.key();
-      STRATA_TRY(history.row_at(row, as_of, &change.row).status());
-      overrides->push_back(std::move(change));
-    }
-    STRATA_TRY(cursor.next());
-  }
-  return Status::ok();
-}
-
-}  // namespace
-
-Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides) {
-  STRATA_TRY(collect_changed(engine, head.present, as_of, overrides));
-  return collect_changed(engine, head.deleted, as_of, overrides);
 }
 
 // What an entity that is no version of a key says of its predecessor.

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "branch/past.h"
 #include "storage/commit_record.h"
 #include "strata/status.h"
 #include "txn/engine.h"
@@ -26,17 +27,8 @@ struct ForkParameters {
 std::string encode_fork(const ForkParameters& parameters);
 bool decode_fork(std::string_view bytes, ForkParameters* parameters);
 
-// A key's row as it was; an empty row: the key did not exist.
-struct RowOverride {
-  std::string key;
-  std::string row;
-};
-using RowOverrides = std::vector<RowOverride>;
-
 // kHistoryTrimmed.
 Status check_kept(const txn::BranchState& branch, uint64_t as_of);
-// The rows that differ at `as_of` from those of `head`.
-Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides);
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp);
 Result<RowOverrides> overrides_of(storage::LogPosition position, const storage::RecordView& view, uint64_t seed);
 Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit);

@@ -3,20 +3,16 @@
 #include "branch/diff.h"
 #include "branch/fork.h"
 #include "branch/key_count.h"
+#include "branch/log.h"
 #include "branch/merge.h"
+#include "branch/revert.h"
+#include "db/branch_id.h"
 #include "db/session_impl.h"
 #include "model/key_codec.h"
 #include "primitives/merge_policies.h"
 
 namespace strata {
 namespace {
-
-std::string hex(uint64_t number) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; number >>= 4) text[i] = kDigits[number & 15];
-  return text;
-}
 
 // The key count of a branch's visible head.
 Result<uint64_t> count_keys(const tree::Forest& forest, const txn::BranchState& branch) {
@@ -95,7 +91,7 @@ Result<std::optional<BranchInfo>> Branches::get(std::string_view name) {
   const txn::Head head = branch.visible.load();
   BranchInfo info;
   info.name = branch.origin.name;
-  info.id = hex(database.engine().seed()) + "." + std::to_string(branch.origin.id);
+  info.id = db::branch_id(database.engine().seed(), branch.origin.id);
   info.status = "active";
   info.created_at = branch.origin.created_at;
   info.updated_at = head.timestamp;
@@ -145,6 +141,36 @@ Status Branches::merge(const MergeRequest& request, const KeepOn& keep_on, Merge
   if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "a merge may have to wait");
   db::Database& database = *impl.database;
   return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, &keep_on, result);
+}
+
+Result<std::vector<CommitInfo>> Branches::log(std::string_view name, std::optional<uint64_t> limit) {
+  db::Database& database = *call_.impl().database;
+  if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "a log is read from the disk");
+  STRATA_ASSIGN(const txn::BranchPtr branch, database.catalogue().find(name));
+  std::vector<CommitInfo> commits;
+  if (limit == uint64_t{0}) return commits;
+  const tree::ReadGuard guard(database.forest());
+  const auto visit = [&](const branch::BundleCommit& commit) {
+    CommitInfo& info = commits.emplace_back();
+    info.timestamp = commit.timestamp;
+    if (commit.message) info.message = *commit.message;
+    info.changes = commit.changes;
+    return !limit || commits.size() < *limit;
+  };
+  const uint64_t cut = branch->trimmed_before.load(std::memory_order_acquire);
+  STRATA_TRY(branch::LogWalk(database.engine(), branch->visible.load().last_record, cut).walk(visit));
+  return commits;
+}
+
+Result<RevertResult> Branches::revert(std::string_view name, uint64_t to) {
+  STRATA_TRY(call_.check_caller());
+  STRATA_TRY(call_.check_no_transaction("branch_revert"));
+  auto& impl = call_.impl();
+  STRATA_TRY(refuse_read_only(impl.read_only, "branch_revert"));
+  STRATA_ASSIGN(const txn::BranchPtr branch, impl.database->catalogue().find(name));
+  if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "going back reads much");
+  STRATA_ASSIGN(const branch::Reverted reverted, branch::revert(impl.database->engine(), branch, to));
+  return RevertResult{reverted.keys, reverted.version, reverted.timestamp};
 }
 
 }  // namespace strata

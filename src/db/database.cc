@@ -170,6 +170,8 @@ Status Database::open_log() {
   STRATA_ASSIGN(log_, storage::CommitLog::open(log, start, replay));
   engine_->end_replay_run();
   engine_->attach(log_.get());
+  // Of imports that did not come to their end.
+  if (catalogue_->drop_hidden() > 0) collect_later();
   if (!options_.read_only && !in_memory()) {
     const uint64_t limit = unwritten_limit();
     engine_->set_room(limit, [this, limit] {
@@ -314,9 +316,11 @@ Result<DatabaseInfo> Database::info() {
 Status Database::collect_if_due() {
   const tree::ForestStats stats = forest_->stats();
   const uint64_t used = nodes_->used_pages();
-  if (stats.shared_garbage < 1024 || stats.shared_garbage < used / 2) return Status::ok();
+  const bool much = stats.shared_garbage >= 1024 && stats.shared_garbage >= used / 2;
+  if (!much && !leftovers_.load(std::memory_order_relaxed)) return Status::ok();
   // Not beside a compaction: what its progress callback writes would wait for us, and we for its guard.
   if (!compacting_.try_lock()) return Status::ok();
+  leftovers_.store(false, std::memory_order_relaxed);
   const Status status = recovery::collect_garbage(parts());
   compacting_.unlock();
   return status;

@@ -79,6 +79,8 @@ class Database {
   Result<DatabaseInfo> info();
   // Collects nodes that no branch reaches when many have gathered.
   Status collect_if_due();
+  // Something was left behind that only a collection frees.
+  void collect_later() { leftovers_.store(true, std::memory_order_relaxed); }
   // What background work does when nothing else is asked of it. Steps of it are no-ops when not due.
   Status background_step();
 
@@ -115,6 +117,7 @@ class Database {
   base::Mutex compacting_;                          // one compaction or backup at a time
   std::atomic<std::thread::id> compacting_thread_;  // whose progress callback must not ask for another
   std::atomic<uint64_t> trimmed_at_{0};
+  std::atomic<bool> leftovers_{false};
   std::atomic<bool> closed_{false};
 };
 

@@ -44,7 +44,7 @@ Result<std::set<LogPosition>> needed_values(txn::Engine& engine, branch::Catalog
       roots = catalogue.merge_bases(held);
     }
     for (const txn::Engine::OpenSnapshot& snapshot : snapshots) roots.push_back(snapshot.head.present);
-    for (const txn::BranchPtr& branch : catalogue.all()) roots.push_back(branch->visible.load().present);
+    for (const txn::BranchPtr& branch : catalogue.everything()) roots.push_back(branch->visible.load().present);
     tree::Root seen;
     for (const tree::Root& root : roots) {
       STRATA_TRY(add_rows(engine, seen, root, drop_to, &needed));

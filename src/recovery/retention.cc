@@ -131,7 +131,7 @@ struct PurgedBranch {
 
 Status purge_all(txn::Engine& engine, const branch::Catalogue& catalogue, uint64_t cut, tree::Edit* edit,
                  std::vector<PurgedBranch>* purged) {
-  for (const txn::BranchPtr& branch : catalogue.all()) {
+  for (const txn::BranchPtr& branch : catalogue.everything()) {
     PurgedBranch one{branch, {}};
     STRATA_TRY(purge_tombstones(engine, *branch, cut, edit, &one.head));
     purged->push_back(std::move(one));
@@ -238,7 +238,7 @@ Status shrink(const RetentionParts& parts) {
       const tree::ReadGuard guard(engine.forest());
       tree::Edit edit = engine.forest().edit(stamp.commit);
       std::vector<PurgedBranch> moved;
-      for (const txn::BranchPtr& branch : parts.catalogue.all()) {
+      for (const txn::BranchPtr& branch : parts.catalogue.everything()) {
         PurgedBranch one{branch, branch->tip};
         STRATA_TRY(edit.relocate(one.head.present, first_page));
         STRATA_TRY(edit.relocate(one.head.deleted, first_page));

@@ -9,7 +9,7 @@ Result<VerifyResult> verify(storage::NodeStore& store, txn::Engine& engine, bran
   tree::Pin pin;
   {
     const txn::CommitLock held = engine.lock();
-    for (const txn::BranchPtr& branch : catalogue.all()) {
+    for (const txn::BranchPtr& branch : catalogue.everything()) {
       const txn::Head head = branch->visible.load();
       for (const tree::Root& root : {head.present, head.deleted}) {
         if (root.id != 0) roots.push_back(root);

@@ -37,6 +37,10 @@ enum class RecordKind : uint8_t {
   kHorizon = 5,
   kSpace = 6,
   kMergeBase = 7,
+  kImportBegin = 8,
+  kImportRows = 9,
+  kImportLog = 10,
+  kImportEnd = 11,
 };
 
 // ON DISK: never renumber. Bits of an entity's and of a before-image's flags.

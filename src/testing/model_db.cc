@@ -204,6 +204,52 @@ void ModelDb::fork(const std::string& source, const std::string& destination, ui
   branches_[destination] = std::move(fork);
 }
 
+void ModelDb::copy_branch(const std::string& source, const std::string& destination, uint64_t timestamp) {
+  STRATA_CHECK(branches_.count(destination) == 0);
+  ModelBranch copy = branches_.at(source);
+  copy.created_at = timestamp;
+  copy.commits = 0;
+  copy.parent.reset();
+  copy.fork_timestamp.reset();
+  branches_[destination] = std::move(copy);
+}
+
+ModelDb::Reversal ModelDb::reversal(const std::string& name, uint64_t to) const {
+  const ModelBranch& target = branch(name);
+  Reversal reversal;
+  const auto value_at = [](const ModelChain& chain, ModelMoment at) {
+    const ModelVersion* version = ModelBranch::at_moment(chain, at);
+    return version != nullptr ? version->value : std::nullopt;
+  };
+  for (const auto& [where, chain] : target.keys_) {
+    const auto was = value_at(chain, to);
+    if (was != value_at(chain, {})) reversal.keys[where] = was;
+  }
+  for (const auto& [where, chain] : target.spaces_) {
+    const auto was = value_at(chain, to);
+    if (was == value_at(chain, {}) || (!was && !target.events(where.space, {}).empty())) continue;
+    reversal.spaces[where] = was;
+  }
+  return reversal;
+}
+
+bool ModelDb::is_as_at(const std::string& name, uint64_t to) const {
+  const Reversal changes = reversal(name, to);
+  return changes.keys.empty() && changes.spaces.empty();
+}
+
+void ModelDb::revert(const std::string& name, uint64_t to, uint64_t timestamp) {
+  const Reversal changes = reversal(name, to);
+  ModelBranch& target = branches_.at(name);
+  const auto add = [&](ModelChain& chain, const std::optional<std::string>& value) {
+    const ModelChain kept = target.kept(chain);
+    chain.push_back({timestamp, kept.empty() ? 1 : kept.back().version + 1, value});
+  };
+  for (const auto& [where, value] : changes.keys) add(target.keys_.at(where), value);
+  for (const auto& [where, value] : changes.spaces) add(target.spaces_.at(where), value);
+  ++target.commits;
+}
+
 void ModelDb::trim(uint64_t cut) {
   for (auto& [name, branch] : branches_) branch.trimmed_before = std::max(branch.trimmed_before, cut);
 }

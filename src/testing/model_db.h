@@ -163,6 +163,12 @@ class ModelDb {
   void create_branch(const std::string& name, uint64_t timestamp);
   // `state_of`: the moment forked from.
   void fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp);
+  // A branch of its own with all versions of `source`.
+  void copy_branch(const std::string& source, const std::string& destination, uint64_t timestamp);
+  // Whether everything but events, and the spaces that hold some, is as it was at `to`.
+  bool is_as_at(const std::string& branch, uint64_t to) const;
+  // One commit that makes it so.
+  void revert(const std::string& branch, uint64_t to, uint64_t timestamp);
   void remove_branch(const std::string& name) { branches_.erase(name); }
   // What a merge that commits at `timestamp` answers and does. `before`: the last timestamp before it.
   ModelMerge merge(const ModelMergeOrder& order, uint64_t before, uint64_t timestamp);
@@ -173,6 +179,12 @@ class ModelDb {
 
  private:
   std::vector<ModelWrite> effective(const std::string& branch, const std::vector<ModelWrite>& writes) const;
+  // What is otherwise than at `to`, with the values it had then.
+  struct Reversal {
+    std::map<ModelBranch::Name, std::optional<std::string>> keys;
+    std::map<ModelBranch::Name, std::optional<std::string>> spaces;
+  };
+  Reversal reversal(const std::string& branch, uint64_t to) const;
   std::set<std::string> new_spaces(const std::string& branch, const std::vector<ModelWrite>& writes) const;
 
   std::map<std::string, ModelBranch> branches_;

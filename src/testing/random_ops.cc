@@ -10,9 +10,9 @@ namespace strata::testing {
 using Kind = RandomOp::Kind;
 
 std::string describe(const RandomOp& op) {
-  static constexpr const char* kNames[] = {"put",          "erase",   "put_batch", "transaction", "rollback",
-                                           "remove_space", "create",  "fork",      "remove",      "flush",
-                                           "checkpoint",   "compact", "reopen",    "merge"};
+  static constexpr const char* kNames[] = {
+      "put",    "erase", "put_batch", "transaction", "rollback",   "remove_space", "create", "fork",
+      "remove", "copy",  "revert",    "flush",       "checkpoint", "compact",      "reopen", "merge"};
   std::string text = std::string(kNames[static_cast<size_t>(op.kind)]) + " " + op.branch;
   if (!op.source.empty()) text += " from " + op.source;
   if (!op.space.empty()) text += " space " + op.space;
@@ -104,6 +104,10 @@ void RandomOps::branch_op(const ModelDb& state, const std::vector<uint64_t>& mom
   }
   op->kind = Kind::kFork;
   op->source = any_branch(state);
+  if (options_.bundles && random_.one_in(3)) {
+    op->kind = Kind::kCopy;
+    return;
+  }
   if (!moments.empty() && random_.one_in(3)) {
     op->as_of = random_.pick(moments);
     if (*op->as_of < state.branch(op->source).trimmed_before) op->as_of.reset();
@@ -127,6 +131,14 @@ RandomOp RandomOps::next(const ModelDb& state, const std::vector<uint64_t>& mome
     return op;
   }
   op.branch = any_branch(state);
+  if (options_.bundles && dice < 26 && !moments.empty() && random_.one_in(2)) {
+    op.as_of = random_.pick(moments);
+    if (*op.as_of >= state.branch(op.branch).trimmed_before) {
+      op.kind = Kind::kRevert;
+      return op;
+    }
+    op.as_of.reset();
+  }
   if (dice < 26) {
     const std::vector<std::string> spaces = state.branch(op.branch).spaces({});
     op.space = spaces[random_.below(spaces.size())];

@@ -25,6 +25,8 @@ struct RandomOp {
     kCreateBranch,  // branch
     kFork,          // branch from source, at as_of
     kRemoveBranch,  // branch
+    kCopy,          // branch from source, through a bundle
+    kRevert,        // branch, to as_of
     kFlush,
     kCheckpoint,
     kCompact,  // keeps all history
@@ -48,6 +50,7 @@ struct RandomOptions {
   uint64_t largest_value = 12000;  // bytes, once in a while
   bool families = true;            // cells, documents and events too, not keys alone
   bool branch_ops = true;
+  bool bundles = false;     // copies of branches through bundles, and going back
   bool maintenance = true;  // flush, checkpoint, compact, reopen
   // Of so many microseconds of history most is kept, by some compactions; nothing: all of it, always.
   std::optional<uint64_t> retention_micros = {};

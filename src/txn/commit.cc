@@ -15,8 +15,6 @@ namespace {
 constexpr size_t kReadsCheckedUnderLock = 64;
 // Bounds what a run of replayed commits keeps back from reuse.
 constexpr uint64_t kCommitsInReplayRun = 4096;
-// Payload of a commit record that has a message, which may be empty. ON DISK: never change.
-constexpr std::string_view kHasMessage = "m";
 
 Write marker_of(std::string_view key) {
   Write marker;
@@ -290,7 +288,7 @@ Status Engine::replay_commit(const storage::LogRecord& record, const storage::Re
   head.commit = record.commit;
   head.timestamp = record.timestamp;
   head.last_record = record.position;
-  ++head.commits;
+  if (view.kind == storage::RecordKind::kCommit) ++head.commits;
   branch.tip = head;
   branch.visible.store(head);
   return Status::ok();

@@ -41,6 +41,9 @@ namespace strata::txn {
 
 class Engine;
 
+// Payload of a commit record that has a message, which may be empty. ON DISK: never change.
+constexpr std::string_view kHasMessage = "m";
+
 // What names a record: its number and time, and where it lies.
 struct Stamp {
   uint64_t commit = 0;

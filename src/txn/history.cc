@@ -104,48 +104,55 @@ Result<LogPosition> History::bound(uint64_t timestamp) {
   return bound_position_;
 }
 
-// Every hop goes to the oldest known record that is still newer than the bound, so none is passed over; the last one
-// names its predecessor, which is the answer.
+void History::note_pointers(const storage::EntityView& entity) {
+  pointer_count_ = entity.pointer_count();
+  for (unsigned level = 0; level < pointer_count_; ++level) pointers_[level] = entity.pointer(level);
+}
+
+// Every hop goes to the oldest known record that is still newer than the time, so none is passed over; the last one
+// names its predecessor, which is the answer. What lies below the floor is never newer. What lies above it nearly
+// always is: only imported versions are older than where they lie says, and their times tell.
 Result<std::optional<History::Step>> History::descend(const RowView& row, uint64_t timestamp) {
   const LogPosition begin = engine_.log().begin();
   STRATA_ASSIGN(const LogPosition at_time, bound(timestamp));
   const LogPosition floor = std::max(at_time + 1, begin);
-  unsigned level = row.anchors;
-  while (level > 0 && row.anchor(level - 1) < floor) --level;
-  if (level == 0) {
+  pointer_count_ = row.anchors;
+  for (unsigned level = 0; level < pointer_count_; ++level) pointers_[level] = row.anchor(level);
+  LogPosition at = 0;      // the newer record reached so far
+  LogPosition loaded = 0;  // what `entity` shows
+  storage::EntityView entity;
+  Step step;
+  for (unsigned level = pointer_count_; level-- > 0;) {
+    const LogPosition next = pointers_[level];
+    if (next < floor) continue;
+    if (at != 0 && next >= at) {
+      return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
+    }
+    STRATA_TRY(read(next, &entity));
+    loaded = next;
+    if (entity.timestamp() <= timestamp) continue;
+    at = next;
+    note_pointers(entity);
+    level = pointer_count_;
+  }
+  if (at == 0) {
     // Its own record is gone, so it is older than the cut, and the caller would not have asked.
     return Status::error(Code::kCorruption, "a row of a tree is newer than its record in the log");
   }
-  LogPosition next = row.anchor(level - 1);
-  storage::EntityView entity;
-  Step step;
-  while (true) {
-    STRATA_TRY(read(next, &entity));
-    step.position = next;
-    if (entity.timestamp() <= timestamp) {
-      step.version = version_of(entity);
-      return std::optional<Step>(step);
-    }
-    level = entity.pointer_count();
-    while (level > 0 && entity.pointer(level - 1) < floor) --level;
-    if (level > 0) {
-      if (entity.pointer(level - 1) >= next) {
-        return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
-      }
-      next = entity.pointer(level - 1);
-      continue;
-    }
-    const LogPosition previous = previous_of(entity);
-    if (previous == 0) return std::optional<Step>();
-    if (previous >= begin) {
-      if (previous >= next)
-        return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
-      next = previous;
-      continue;  // at or before the bound: the next turn of the loop returns it
-    }
+  const LogPosition previous = pointer_count_ > 0 ? pointers_[0] : 0;
+  if (previous == 0) return std::optional<Step>();
+  const LogPosition wanted = previous >= begin ? previous : at;
+  if (wanted >= at && wanted != at) {
+    return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
+  }
+  if (loaded != wanted) STRATA_TRY(read(wanted, &entity));
+  if (wanted == at) {
     STRATA_TRY(before_image(entity, &step));
     return std::optional<Step>(step);
   }
+  step.position = previous;
+  step.version = version_of(entity);
+  return std::optional<Step>(step);
 }
 
 Result<std::optional<VersionedValue>> History::at(const RowView& row, uint64_t timestamp, bool want_value) {

@@ -4,6 +4,7 @@
 // Ownership: borrows the engine; results borrow buffers of this object, until its next call.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -45,14 +46,20 @@ class History {
   Status read(storage::LogPosition position, storage::EntityView* entity);
   Result<std::string_view> value_at(storage::LogPosition position, size_t value_bytes = 0);
   Result<std::string_view> evacuated_value(storage::LogPosition position);
-  // Versions newer than `timestamp` lie above this position, older ones below it or in the record at it.
+  // Versions newer than `timestamp` lie above this position; older ones below it or in the record at it, except that
+  // imported ones may lie above it too.
   Result<storage::LogPosition> bound(uint64_t timestamp);
   Status before_image(const storage::EntityView& entity, Step* step) const;
   // Descends the skip list to the newest version at or before `timestamp`; nothing: there is none.
   Result<std::optional<Step>> descend(const RowView& row, uint64_t timestamp);
 
+  void note_pointers(const storage::EntityView& entity);
+
   Engine& engine_;
   storage::LogWindow window_;
+  // Of the record that a descent has reached.
+  std::array<storage::LogPosition, kMaxAnchors> pointers_{};
+  unsigned pointer_count_ = 0;
   std::string value_buffer_;
   uint64_t bound_timestamp_ = 0;
   storage::LogPosition bound_position_ = 0;

@@ -1,0 +1,344 @@
+// Mutants of bundles, most of them with their checksums put right: each is refused whole, or imported and read back as
+// exactly what it says.
+#include <gtest/gtest.h>
+#include <zstd.h>
+
+#include <cstdio>
+
+#include "base/checksum.h"
+#include "branch/bundle_reader.h"
+#include "engine_driver.h"
+#include "testing/random.h"
+#include "testing/test_clock.h"
+
+namespace strata {
+namespace {
+
+using branch::BlockKind;
+using testing::Random;
+
+constexpr const char* kPath = "db/mutant.bundle";
+constexpr const char* kBack = "db/back.bundle";
+
+struct Block {
+  uint32_t kind = 0;
+  std::string bytes;
+};
+struct Parts {
+  std::vector<Block> blocks;
+  branch::BundleTotals totals;
+};
+
+std::string read_file(os::FileSystem& fs, const std::string& path) {
+  auto file = fs.open(path, os::OpenMode::kRead);
+  std::string bytes(static_cast<size_t>(*(*file)->size()), '\0');
+  EXPECT_EQ(*(*file)->read(0, bytes.size(), bytes.data()), bytes.size());
+  return bytes;
+}
+
+void write_file(os::FileSystem& fs, const std::string& path, const std::string& bytes) {
+  if (*fs.exists(path)) {
+    EXPECT_TRUE(fs.remove(path).is_ok());
+  }
+  auto file = fs.open(path, os::OpenMode::kCreateNew);
+  EXPECT_TRUE((*file)->write(0, bytes).is_ok());
+}
+
+// REQUIRES: a good bundle.
+Parts take_apart(const std::string& bundle) {
+  Parts parts;
+  size_t at = branch::kBundleHeaderBytes;
+  const size_t end = bundle.size() - branch::kBundleTrailerBytes;
+  while (at < end) {
+    Block block{base::load_u32(&bundle[at + 4]), std::string(base::load_u32(&bundle[at + 12]), '\0')};
+    const size_t stored = base::load_u32(&bundle[at + 8]);
+    ZSTD_decompress(block.bytes.data(), block.bytes.size(), &bundle[at + branch::kBlockHeaderBytes], stored);
+    at += branch::kBlockHeaderBytes + stored;
+    parts.blocks.push_back(std::move(block));
+  }
+  parts.totals.entries = base::load_u64(&bundle[end + 16]);
+  parts.totals.commits = base::load_u64(&bundle[end + 24]);
+  return parts;
+}
+
+// With all checksums right, whatever the parts say.
+std::string put_together(const Parts& parts) {
+  std::string bundle(branch::kBundleMagic);
+  base::put_u32(bundle, branch::kBundleVersion);
+  base::put_u32(bundle, branch::kByteOrderMark);
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < parts.blocks.size(); ++i) {
+    const Block& block = parts.blocks[i];
+    bytes += block.bytes.size();
+    std::string frame(ZSTD_compressBound(block.bytes.size()), '\0');
+    frame.resize(ZSTD_compress(frame.data(), frame.size(), block.bytes.data(), block.bytes.size(), 1));
+    std::string rest;
+    base::put_u32(rest, block.kind);
+    base::put_u32(rest, static_cast<uint32_t>(frame.size()));
+    base::put_u32(rest, static_cast<uint32_t>(block.bytes.size()));
+    rest += frame;
+    base::put_u32(bundle, base::checksum(rest, i));
+    bundle += rest;
+  }
+  base::put_u64(bundle, parts.blocks.size());
+  base::put_u64(bundle, bytes);
+  base::put_u64(bundle, parts.totals.entries);
+  base::put_u64(bundle, parts.totals.commits);
+  base::Sha256 sha;
+  sha.add(bundle);
+  const base::Sha256::Digest digest = sha.finish();
+  bundle.append(digest.data(), digest.size());
+  return bundle.append(branch::kBundleEndMagic);
+}
+
+void mutate_bytes(Random& random, std::string* bytes) {
+  const uint64_t changes = random.one_in(3) ? 1 + random.below(6) : 1;
+  for (uint64_t i = 0; i < changes && !bytes->empty(); ++i) {
+    const size_t at = random.below(bytes->size());
+    switch (random.below(6)) {
+      case 0:
+        (*bytes)[at] = static_cast<char>((*bytes)[at] ^ (1 << random.below(8)));
+        break;
+      case 1:
+        (*bytes)[at] = static_cast<char>(random.below(256));
+        break;
+      case 2:
+        bytes->erase(at, 1 + random.below(random.one_in(2) ? 3 : 200));
+        break;
+      case 3:
+        bytes->insert(at, bytes->substr(random.below(bytes->size()), random.below(60)));
+        break;
+      case 4:
+        (*bytes)[at] = static_cast<char>((*bytes)[at] + (random.one_in(2) ? 1 : -1));
+        break;
+      default:
+        bytes->resize(at);
+        break;
+    }
+  }
+}
+
+void mutate_parts(Random& random, Parts* parts) {
+  std::vector<Block>& blocks = parts->blocks;
+  const size_t at = random.below(blocks.size());
+  switch (random.below(12)) {
+    case 0:
+      std::swap(blocks[at], blocks[random.below(blocks.size())]);
+      break;
+    case 1:
+      blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(at));
+      break;
+    case 2:
+      blocks.push_back(blocks[at]);
+      break;
+    case 3:
+      blocks[at].kind = static_cast<uint32_t>(random.below(5));
+      break;
+    case 4:
+      (random.one_in(2) ? parts->totals.entries : parts->totals.commits) += random.below(3) - 1;
+      break;
+    default:
+      mutate_bytes(random, &blocks[at].bytes);
+      break;
+  }
+}
+
+// All that a bundle says of keys and commits.
+struct Contents {
+  std::vector<std::string> items;
+};
+Result<Contents> contents_of(os::FileSystem& fs, const std::string& path) {
+  const branch::BundleReader::Poll poll = [](uint64_t) { return true; };
+  STRATA_ASSIGN(const auto reader, branch::BundleReader::open(fs, path, UINT64_MAX / 2));
+  STRATA_TRY(reader->check(poll));
+  Contents contents;
+  branch::BundleReader::Visitors visitors;
+  visitors.entry = [&](const branch::CheckedEntry& checked) {
+    const branch::BundleEntry& entry = checked.entry;
+    contents.items.push_back(std::string(entry.key) + " " + std::to_string(entry.version) + " " +
+                             std::to_string(entry.timestamp) + (entry.tombstone ? " gone " : " ") +
+                             std::string(entry.value));
+    return Status::ok();
+  };
+  visitors.commit = [&](const branch::BundleCommit& commit) {
+    const CommitChanges& changes = commit.changes;
+    std::string item = std::to_string(commit.timestamp);
+    for (const uint64_t n :
+         {changes.collection, changes.event, changes.json, changes.kv, changes.state, changes.vector}) {
+      item += " " + std::to_string(n);
+    }
+    if (commit.message) item += " " + std::string(*commit.message);
+    contents.items.push_back(std::move(item));
+    return Status::ok();
+  };
+  STRATA_TRY(reader->read(visitors, poll));
+  return contents;
+}
+
+class Lab {
+ public:
+  explicit Lab(uint64_t seed) : random_(seed) {
+    options_.fs = files_.get();
+    options_.clock = &clock_;
+    options_.cache_bytes = 4u << 20;
+    options_.segment_bytes = 1u << 20;
+    options_.unit_bytes = 8u << 20;
+  }
+
+  // A branch of random work, as a bundle and as a delta on its middle.
+  void prepare() {
+    driver_ = std::make_unique<EngineDriver>(options_);
+    ASSERT_TRUE(driver_->open().is_ok());
+    testing::RandomOps ops(random_.next(),
+                           {.keys = 12, .largest_value = 3000, .branch_ops = false, .maintenance = false});
+    testing::ModelDb model;
+    for (int i = 0; i < 60; ++i) {
+      bool changed = false;
+      ASSERT_TRUE(driver_->run(ops.next(model, {}), &model, &changed).is_ok());
+      if (i == 30) since_ = *driver_->timestamp();
+    }
+    ASSERT_TRUE(bundles().write("default", kPath, std::nullopt, nullptr).is_ok());
+    whole_ = read_file(*files_, kPath);
+    ASSERT_TRUE(bundles().write("default", kPath, since_, nullptr).is_ok());
+    delta_ = read_file(*files_, kPath);
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_TRUE(Branches(call).fork("default", "base", since_).is_ok());
+  }
+
+  void mutant() {
+    const bool delta = random_.one_in(3);
+    const std::string& good = delta ? delta_ : whole_;
+    std::string bundle = good;
+    const bool raw = random_.one_in(8);
+    if (raw) {
+      mutate_bytes(random_, &bundle);
+      if (bundle == good) return;
+    } else {
+      Parts parts = take_apart(good);
+      mutate_parts(random_, &parts);
+      if (!parts.blocks.empty()) bundle = put_together(parts);
+    }
+    write_file(*files_, kPath, bundle);
+    const std::string name = delta ? "mirror" : "copy";
+    if (delta) fork_mirror();
+    const auto verdict = bundles().validate(kPath, nullptr);
+    ASSERT_TRUE(verdict.is_ok()) << verdict.status().to_string();
+    const auto imported = bundles().import(kPath, name, nullptr);
+    ++(imported.is_ok() ? accepted : refused);
+    if (imported.is_ok()) {
+      ASSERT_FALSE(raw);
+      ASSERT_FALSE(verdict->problem.has_value()) << *verdict->problem;
+      check_imported(name, delta);
+    } else {
+      check_refused(imported.status(), delta);
+    }
+    if (imported.is_ok() || delta) remove(name);
+  }
+
+  // Nothing is left over of all that was refused.
+  void finish() {
+    ASSERT_TRUE(driver_->session().compact(std::nullopt, nullptr).is_ok());
+    const Status audited = audit_nodes(driver_->database());
+    EXPECT_TRUE(audited.is_ok()) << audited.to_string();
+    const auto verified = driver_->session().verify(nullptr);
+    EXPECT_TRUE(verified.is_ok() && verified->ok);
+    EXPECT_TRUE(driver_->close().is_ok());
+  }
+
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+
+ private:
+  Bundles bundles() { return Bundles(driver_->session()); }
+
+  void fork_mirror() {
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_TRUE(Branches(call).fork("base", "mirror", std::nullopt).is_ok());
+  }
+  void remove(const std::string& name) {
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_TRUE(Branches(call).remove(name).is_ok());
+  }
+
+  void check_imported(const std::string& name, bool delta) {
+    const auto said = contents_of(*files_, kPath);
+    ASSERT_TRUE(said.is_ok()) << said.status().to_string();
+    // A delta is later than what its head says, which need not be what it was made with.
+    const auto reader = branch::BundleReader::open(*files_, kPath, UINT64_MAX / 2);
+    ASSERT_TRUE(reader.is_ok() && (*reader)->check([](uint64_t) { return true; }).is_ok());
+    const AsOf since = delta ? AsOf((*reader)->head().since) : std::nullopt;
+    if (delta != (*reader)->head().since.has_value() || (delta && *since != since_)) return;
+    const auto written = bundles().write(name, kBack, since, nullptr);
+    ASSERT_TRUE(written.is_ok()) << written.status().to_string();
+    const auto back = contents_of(*files_, kBack);
+    ASSERT_TRUE(back.is_ok()) << back.status().to_string();
+    ASSERT_EQ(said->items, back->items);
+    read_all(name);
+  }
+
+  // Every list and every log of events can be read, and the chains hold.
+  void read_all(const std::string& name) {
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_TRUE(call.branch_use(name).is_ok());
+    const auto spaces = Spaces(call).list(std::nullopt);
+    ASSERT_TRUE(spaces.is_ok());
+    for (const std::string& space : *spaces) {
+      ASSERT_TRUE(call.space_use(space).is_ok());
+      const auto chain = Events(call).verify(std::nullopt);
+      ASSERT_TRUE(chain.is_ok()) << chain.status().to_string();
+      ASSERT_TRUE(chain->valid);
+      EventList events;
+      ASSERT_TRUE(Events(call).list({}, &events).is_ok());
+      ASSERT_TRUE(Events(call).types(std::nullopt).is_ok());
+    }
+    ASSERT_TRUE(Branches(call).log(name, std::nullopt).is_ok());
+    ASSERT_TRUE(call.space_use("default").is_ok());
+    ASSERT_TRUE(call.branch_use("default").is_ok());
+  }
+
+  void check_refused(const Status& status, bool delta) {
+    const bool known = status.code() == Code::kBundleDamaged || status.code() == Code::kFormatTooNew ||
+                       (delta && status.code() == Code::kDeltaMismatch) || status.code() == Code::kBranchExists ||
+                       status.code() == Code::kBranchNotFound || status.code() == Code::kDeltaMismatch;
+    ASSERT_TRUE(known) << status.to_string();
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_FALSE(*Branches(call).exists("copy"));
+    ASSERT_EQ(driver_->database().catalogue().everything().size(), driver_->database().catalogue().count());
+    if (delta) {
+      ASSERT_EQ((*Branches(call).get("mirror"))->version, 0u);
+    }
+  }
+
+  Random random_;
+  std::unique_ptr<os::FileSystem> files_ = os::make_memory_file_system();
+  testing::TestClock clock_;
+  DriverOptions options_;
+  std::unique_ptr<EngineDriver> driver_;
+  uint64_t since_ = 0;
+  std::string whole_;
+  std::string delta_;
+};
+
+TEST(BundleTest, MutantsAreRefusedOrReadBack) {
+  const uint64_t seed = testing::test_seed(1);
+  const uint64_t mutants = testing::scaled(2000);
+  constexpr uint64_t kMutantsOfOne = 400;
+  uint64_t done = 0;
+  uint64_t accepted = 0;
+  for (uint64_t lab_number = 0; done < mutants; ++lab_number) {
+    Lab lab(seed + lab_number);
+    lab.prepare();
+    for (uint64_t i = 0; i < kMutantsOfOne && done < mutants && !::testing::Test::HasFailure(); ++i, ++done)
+      lab.mutant();
+    if (!::testing::Test::HasFailure()) lab.finish();
+    accepted += lab.accepted;
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "STRATA_SEED=" << seed + lab_number << " shows it";
+  }
+  EXPECT_GT(accepted, 0u);
+  std::printf("counted: %llu mutants of bundles, %llu of them good ones, seed %llu\n",
+              static_cast<unsigned long long>(done), static_cast<unsigned long long>(accepted),
+              static_cast<unsigned long long>(seed));
+}
+
+}  // namespace
+}  // namespace strata
