@@ -132,6 +132,7 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
     }
   }
   const RowOverrides& overrides = past.overrides;
+  STRATA_TRY(check_size(overrides));
   const uint32_t id = next_id_;
   record_.begin(storage::RecordKind::kBranchFork, id, source->tip.last_record, overrides.size(), {},
                 encode_fork(parameters));

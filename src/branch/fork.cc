@@ -31,6 +31,15 @@ Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
 // What an entity that is no version of a key says of its predecessor.
 constexpr storage::LogPosition kNoPointer = 0;
 
+Status check_size(const RowOverrides& overrides) {
+  constexpr uint64_t kMostAround = 64;  // what an entity takes beside its key and value
+  uint64_t bytes = 0;
+  for (const RowOverride& change : overrides) bytes += change.key.size() + change.row.size() + kMostAround;
+  if (bytes <= storage::kMaxRecordBodyBytes) return Status::ok();
+  return Status::error(Code::kTransactionTooLarge, "more than 1 GiB of rows changed since the moment to be forked",
+                       "fork the present, and branch_revert the fork in steps");
+}
+
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp) {
   for (const RowOverride& change : overrides) {
     storage::Entity entity;

@@ -29,6 +29,8 @@ bool decode_fork(std::string_view bytes, ForkParameters* parameters);
 
 // kHistoryTrimmed.
 Status check_kept(const txn::BranchState& branch, uint64_t as_of);
+// kTransactionTooLarge for more than one record holds.
+Status check_size(const RowOverrides& overrides);
 void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp);
 Result<RowOverrides> overrides_of(storage::LogPosition position, const storage::RecordView& view, uint64_t seed);
 Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit);

@@ -6,9 +6,10 @@ answer its partner, and both must commit at the same calls. What is called is dr
 
 import datetime
 import struct
+import tempfile
 
 import stratadb
-from model_families import FAMILIES, SPACES, Twin, past
+from model_families import FAMILIES, SPACES, Twin, moment, past
 
 TIMES = {"timestamp", "created_at", "updated_at", "fork_timestamp", "oldest_ts", "latest_ts"}
 
@@ -27,6 +28,7 @@ class Pair:
         self.log = []  # the last calls, in words
         self.differs = False
         self.trimmed = False  # history was, at some time
+        self.folder = tempfile.TemporaryDirectory()  # for bundles
         self.open()
 
     def open(self):
@@ -67,8 +69,8 @@ class Pair:
         """Equal, timestamps as partners; `name` is the member the two stand under."""
         if name in TIMES:
             return engine is model is None or model in self.partners.get(engine, ())
-        if name == "id":
-            return type(engine) is str
+        if name in ("id", "branch_id", "bundle_size") or (name == "path" and str(engine).endswith(".bundle")):
+            return type(engine) is type(model)
         if name in ("cursor", "hash"):  # a hash covers the timestamp
             return type(engine) is type(model)
         if type(engine) is not type(model):
@@ -204,6 +206,24 @@ def nothing(conflict):
     return None
 
 
+def times(pair, rng, handles):
+    """Logs, going back, and branches that take the way through a bundle."""
+    known = handles[1].branch_list()
+    name = rng.choice([*known, "no such"] if rng.random() < 0.1 else known)
+    kind = rng.random()
+    if kind < 0.4:
+        if not pair.trimmed:  # of the commit at the cut an engine may know nothing
+            pair.check(handles, "branch_log", name, rng.choice([None, None, 0, 1, 5]))
+    elif kind < 0.6:
+        pair.check(handles, "branch_revert", name, moment(pair, rng))
+    else:
+        bundle = Twin(tuple(f"{pair.folder.name}/{side}.bundle" for side in ("engine", "model")))
+        report = pair.check(handles, "branch_export", name, bundle)[0]
+        if isinstance(report, dict):
+            pair.check(handles, "branch_validate_bundle", bundle)
+            pair.check(handles, "branch_import", bundle, name=rng.choice([*known, "f0", "f1", "f2", "f3"]))
+
+
 def transaction(pair, rng, handles):
     if not handles[1].in_transaction():
         options = {"isolation": rng.choice(["serializable", "serializable", "snapshot"])}
@@ -230,7 +250,7 @@ def maintain(pair, rng, handles):
         pair.open()
 
 
-ACTIONS = [read] * 40 + [write] * 40 + [branches] * 12 + [merges] * 8 + [spaces] * 8 + [transaction] * 18 + [maintain]
+ACTIONS = [read] * 40 + [write] * 40 + [branches] * 12 + [merges] * 8 + [times] * 6 + [spaces] * 8 + [transaction] * 18 + [maintain]
 
 
 def step(pair, rng, action=None):
