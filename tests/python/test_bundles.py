@@ -93,7 +93,7 @@ def whole(db, branch, times=()):
                         [(key, s.json_get(key, **then), s.json_history(key, **then)) for key in s.json_list(**then)],
                         s.event_list(None, **then),
                         s.event_list("a", **then),
-                        s.event_list(None, since=times[len(times) // 2], **then) if times else [],
+                        s.event_list(None, since=times[min(len(times), 30) // 2], **then) if times else [],
                         s.event_types(**then),
                         s.event_verify(**then),
                     )
@@ -637,13 +637,14 @@ db.branch_export("default", sys.argv[1] + "/bundle")
 data = open(sys.argv[1] + "/bundle", "rb").read()
 for call in (lambda: db.branch_export("default", sys.argv[1] + "/bundle"),
              lambda: db.branch_import(sys.argv[1] + "/bundle", name="copy")):
-    threading.Timer(0.03, os.kill, (os.getpid(), signal.SIGINT)).start()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     try:
+        timer.start()
         call()
         print("ended before")
-        import time
         try:
-            time.sleep(1)
+            while True:
+                signal.pause()
         except KeyboardInterrupt:
             pass
         if db.branch_exists("copy"):
