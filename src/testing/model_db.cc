@@ -211,6 +211,8 @@ void ModelDb::copy_branch(const std::string& source, const std::string& destinat
   copy.commits = 0;
   copy.parent.reset();
   copy.fork_timestamp.reset();
+  copy.id_ = ++last_id_;
+  copy.learned_ = ModelBranch().learned_;  // nothing in common with any other
   branches_[destination] = std::move(copy);
 }
 
