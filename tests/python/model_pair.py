@@ -251,7 +251,16 @@ def maintain(pair, rng, handles):
         pair.open()
 
 
-ACTIONS = [read] * 40 + [write] * 40 + [branches] * 12 + [merges] * 8 + [times] * 6 + [spaces] * 8 + [transaction] * 18 + [maintain]
+ACTIONS = (
+    [read] * 40
+    + [write] * 40
+    + [branches] * 12
+    + [merges] * 8
+    + [times] * 6
+    + [spaces] * 8
+    + [transaction] * 18
+    + [maintain]
+)
 
 
 def step(pair, rng, action=None):
