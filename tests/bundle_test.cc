@@ -235,6 +235,17 @@ class Lab {
     if (imported.is_ok() || delta) remove(name);
   }
 
+  // With a clock that stood still in the middle of the work.
+  void refuse_the_future() {
+    write_file(*files_, kPath, whole_);
+    const branch::BundleReader::Poll poll = [](uint64_t) { return true; };
+    for (const uint64_t latest : {since_, *driver_->timestamp()}) {
+      const auto reader = branch::BundleReader::open(*files_, kPath, latest);
+      ASSERT_TRUE(reader.is_ok());
+      EXPECT_EQ((*reader)->check(poll).code(), latest == since_ ? Code::kBundleDamaged : Code::kOk);
+    }
+  }
+
   // Nothing is left over of all that was refused.
   void finish() {
     ASSERT_TRUE(driver_->session().compact(std::nullopt, nullptr).is_ok());
@@ -318,6 +329,13 @@ class Lab {
   std::string whole_;
   std::string delta_;
 };
+
+TEST(BundleTest, NothingComesFromTheFuture) {
+  Lab lab(testing::test_seed(1));
+  lab.prepare();
+  lab.refuse_the_future();
+  lab.finish();
+}
 
 TEST(BundleTest, MutantsAreRefusedOrReadBack) {
   const uint64_t seed = testing::test_seed(1);
