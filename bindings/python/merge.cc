@@ -79,7 +79,7 @@ constexpr Signature kDiff{"branch_diff", 2, 2, {"a", "b", "limit", "as_of"}};
 template <typename Answer, typename Operation>
 bool run_interruptible(Answer* answer, Operation&& operation) {
   using Clock = std::chrono::steady_clock;
-  constexpr auto kPollEvery = std::chrono::milliseconds(20);
+  constexpr auto kPollEvery = std::chrono::milliseconds(5);
   while (true) {
     bool interrupted = false;
     {

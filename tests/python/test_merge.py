@@ -1,5 +1,7 @@
 """branch_merge: what one branch changed, brought into another."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -888,6 +890,35 @@ def test_many_merges_at_once(each_mode):
     assert len(scan(db, "default")) == 60
     assert db.event_len() == 60
     sound(db)
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["merge", "diff"])
+def test_ctrl_c_leaves_all_or_nothing(db, what):
+    """The signal comes at any time: in the middle, if not at the first attempt, then at a later one."""
+    keys = [f"k{n:06}" for n in range(60_000)]
+    db.branch_fork("default", "b")
+    stopped = False
+    for attempt in range(20):
+        On(db, "b").kv_batch_put({key: attempt for key in keys})
+        before, shown = stamp(db), scan(db, "default")
+        ctrl_c = threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            ctrl_c.start()
+            if what == "merge":
+                merge(db)
+            else:
+                db.branch_diff("default", "b")
+            ctrl_c.join()
+        except KeyboardInterrupt:
+            stopped = stamp(db) == before
+        after = scan(db, "default")
+        assert after == shown if stamp(db) == before else after == dict.fromkeys(keys, attempt)
+        if stopped:
+            break
+    assert stopped
+    assert merge(db)["keys_applied"] == len(keys)
 
 
 def test_a_hundred_thousand_keys(db):
