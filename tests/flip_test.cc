@@ -47,14 +47,14 @@ Specimen make_specimen(bool closed, uint64_t seed) {
     EngineDriver driver(driver_options(fs, clock));
     EXPECT_TRUE(driver.open().is_ok());
     testing::RandomOps ops(seed, {.keys = 60, .branches = 3, .largest_value = 9000});
-    for (int i = 0; i < 450; ++i) {
+    for (int i = 0; i < 240; ++i) {
       RandomOp op = ops.next(specimen.model, specimen.moments);
       if (!closed && op.kind == RandomOp::Kind::kReopen) continue;
       bool changed = false;
       const Status done = driver.run(op, &specimen.model, &changed);
       EXPECT_TRUE(done.is_ok()) << done.to_string();
-      if (!closed && i > 350) specimen.last_states[*driver.timestamp()] = specimen.model;
-      if (changed && i % 60 == 0 && i < 350) specimen.moments.push_back(*driver.timestamp());
+      if (!closed && i > 180) specimen.last_states[*driver.timestamp()] = specimen.model;
+      if (changed && i % 30 == 0 && i < 180) specimen.moments.push_back(*driver.timestamp());
     }
     EXPECT_TRUE(driver.session().flush().is_ok());
     testing::CrashPlayer killed(fs);
