@@ -93,6 +93,8 @@ def main(arguments: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for draw in (latency, throughput, fork_cost):
         figure = draw(run, systems)
+        if not any(axes.has_data() for axes in figure.axes):  # its rows were not measured
+            continue
         figure.tight_layout()
         figure.savefig(folder / f"{draw.__name__}.svg", metadata={"Date": None})
         plt.close(figure)
