@@ -158,11 +158,7 @@ PyObject* field_name(Field field) {
   return names[field];
 }
 
-bool set_field(PyObject* dict, Field field, PyObject* value) {
-  const Ref owned(value);
-  PyObject* name = field_name(field);
-  return owned && name != nullptr && PyDict_SetItem(dict, name, owned.get()) == 0;
-}
+bool set_field(PyObject* dict, Field field, PyObject* value) { return set_named(dict, field_name(field), value); }
 
 PyObject* dict_of(const EventView& event) {
   Ref dict(new_dict(kFields));

@@ -130,11 +130,6 @@ const EntryNames& names_of_entries() {
   return all;
 }
 
-bool set_named(PyObject* dict, PyObject* name, PyObject* value) {
-  const Ref owned(value);
-  return owned && name != nullptr && PyDict_SetItem(dict, name, owned.get()) == 0;
-}
-
 PyObject* optional_value(const std::optional<std::string>& value) {
   return value ? decode(*value) : Py_NewRef(Py_None);
 }

@@ -17,12 +17,12 @@ const RowNames& names() {
   return all;
 }
 
+}  // namespace
+
 bool set_named(PyObject* dict, PyObject* name, PyObject* value) {
   const Ref owned(value);
   return owned && name != nullptr && PyDict_SetItem(dict, name, owned.get()) == 0;
 }
-
-}  // namespace
 
 bool set(PyObject* dict, const char* name, PyObject* value) {
   const Ref owned(value);

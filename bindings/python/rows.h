@@ -51,6 +51,8 @@ PyObject* history_of(Handle* handle, std::string_view name, AsOf as_of) {
 
 // Puts `value` (taken over; null passes the exception on) into `dict`.
 bool set(PyObject* dict, const char* name, PyObject* value);
+// The same with a name made once, for dicts of which there are many; a null name passes the exception on.
+bool set_named(PyObject* dict, PyObject* name, PyObject* value);
 inline PyObject* number(uint64_t n) { return PyLong_FromUnsignedLongLong(n); }
 inline PyObject* optional_number(const std::optional<uint64_t>& n) { return n ? number(*n) : Py_NewRef(Py_None); }
 // A str, or None in memory.

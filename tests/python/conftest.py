@@ -113,3 +113,11 @@ def rng(request):
     """Random numbers of the run's seed, others for each test; the seed is printed where a failure shows it."""
     print(f"STRATA_SEED={SEED} repeats this run")
     return random.Random(f"{SEED}:{request.node.nodeid}")
+
+
+@pytest.fixture
+def forked(db):
+    """default and its fork b, with a few keys in common."""
+    db.kv_batch_put({"both": 0, "mine": 0, "theirs": 0, "left": 0, "gone": 0})
+    db.branch_fork("default", "b")
+    return db
