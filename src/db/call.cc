@@ -63,6 +63,7 @@ Result<txn::Context*> Call::context() {
   if (impl.transaction == nullptr) STRATA_TRY(impl.find_branch());
   txn::Context& context = impl.context;
   context.engine = &impl.database->engine();
+  context.caches = &impl.database->caches();
   context.space = impl.space_name;  // written under the lock that this call holds
   context.transaction = impl.transaction.get();
   context.read_only = impl.read_only;

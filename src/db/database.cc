@@ -14,6 +14,7 @@ namespace strata::db {
 namespace {
 
 constexpr std::string_view kLockName = "LOCK";
+constexpr std::string_view kIndexFolder = "index";
 constexpr std::string_view kLogPrefix = "log-";
 constexpr std::string_view kMemoryFolder = "/memory";
 constexpr uint64_t kMemorySegmentBytes = 8u << 20;
@@ -78,6 +79,7 @@ Status Database::start() {
   forest_options.evictable = !in_memory();
   forest_ = std::make_unique<tree::Forest>(*nodes_, forest_options);
   STRATA_TRY(open_log());
+  make_caches();
   // In memory there is nothing to sync or to checkpoint, only history to forget.
   const bool has_work = !in_memory() || options_.keep_history_micros.has_value();
   if (!options_.read_only && has_work && options_.background) {
@@ -185,9 +187,18 @@ Status Database::open_log() {
                        "open it without read_only once");
 }
 
+void Database::make_caches() {
+  derived::CachePlace place;
+  place.fs = in_memory() ? nullptr : options_.fs;
+  place.folder = os::join_path(options_.folder, kIndexFolder);
+  place.read_only = options_.read_only;
+  caches_ = std::make_unique<derived::Caches>(*engine_, std::move(place));
+}
+
 Status Database::close() {
   if (closed_.exchange(true)) return Status::ok();
   background_.reset();
+  if (caches_ != nullptr) caches_->close();
   Status result;
   if (!options_.read_only && !in_memory() && log_ != nullptr) {
     result = engine_->failure();
@@ -235,7 +246,9 @@ void Database::set_keep_history(uint64_t micros) { checkpointer_->set_keep_histo
 
 recovery::RetentionParts Database::parts() { return {*nodes_, *engine_, *catalogue_, *checkpointer_}; }
 
-uint64_t Database::disk_bytes() const { return in_memory() ? 0 : nodes_->disk_bytes() + log_->disk_bytes(); }
+uint64_t Database::disk_bytes() const { 
+  return in_memory() ? 0 : nodes_->disk_bytes() + log_->disk_bytes() + caches_->disk_bytes();
+}
 
 uint64_t Database::unwritten_limit() const { return std::max<uint64_t>(options_.cache_bytes, kLeastDirtyBytes); }
 

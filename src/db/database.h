@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "branch/catalogue.h"
+#include "derived/caches.h"
 #include "os/clock.h"
 #include "os/file_system.h"
 #include "recovery/checkpoint.h"
@@ -62,6 +63,7 @@ class Database {
   tree::Forest& forest() { return *forest_; }
   storage::NodeStore& nodes() { return *nodes_; }
   storage::CommitLog& log() { return *log_; }
+  derived::Caches& caches() { return *caches_; }
   const DatabaseOptions& options() const { return options_; }
   bool in_memory() const { return options_.fs == nullptr; }
 
@@ -90,6 +92,7 @@ class Database {
   Status lock_folder();
   Status open_nodes();
   Status open_log();
+  void make_caches();
   recovery::RetentionParts parts();
   Status check_not_inside_compaction(std::string_view what) const;
   Status sync_if_due();
@@ -109,6 +112,7 @@ class Database {
   std::unique_ptr<branch::Catalogue> catalogue_;
   std::unique_ptr<storage::CommitLog> log_;
   std::unique_ptr<recovery::Checkpointer> checkpointer_;
+  std::unique_ptr<derived::Caches> caches_;
   std::unique_ptr<Background> background_;
   uint64_t opened_at_micros_ = 0;            // of the monotonic clock
   std::optional<uint64_t> clean_at_commit_;  // the commit at which it was last closed for good

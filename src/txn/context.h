@@ -11,11 +11,16 @@
 #include "txn/engine.h"
 #include "txn/transaction.h"
 
+namespace strata::derived {
+class Caches;
+}
+
 namespace strata::txn {
 
 struct Context {
   Engine* engine = nullptr;
   BranchPtr branch;
+  derived::Caches* caches = nullptr;  // the database's; null where nothing searches
   std::string_view space;
   Transaction* transaction = nullptr;  // null: the operation is a commit of its own
   bool read_only = false;              // the handle's

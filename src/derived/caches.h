@@ -1,0 +1,45 @@
+// What a database keeps derived from its branches, and could make anew at any time: its life from open to close.
+//
+// Thread safety: everything but construction, close and destruction in any thread.
+// Ownership: owned by the database; borrows the engine and the file system, which outlive it.
+// Durability: none is promised. Files in the folder are caches: checked when read, never believed when damaged.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "os/file_system.h"
+#include "strata/status.h"
+#include "txn/engine.h"
+
+namespace strata::derived {
+
+// Where files may be kept.
+struct CachePlace {
+  os::FileSystem* fs = nullptr;  // null: nowhere, the database is in memory
+  std::string folder;            // made when something is first written
+  bool read_only = false;        // what lies there may be used, nothing is written
+};
+
+class Caches {
+ public:
+  Caches(txn::Engine& engine, CachePlace place);
+  ~Caches();  // closes
+  Caches(const Caches&) = delete;
+  Caches& operator=(const Caches&) = delete;
+
+  txn::Engine& engine() { return engine_; }
+  const CachePlace& place() const { return place_; }
+
+  // Of the files in the folder; what cannot be looked at counts for nothing.
+  uint64_t disk_bytes() const;
+  // Keeps what is worth it, ends what runs. Idempotent. REQUIRES: nobody searches any more.
+  void close();
+
+ private:
+  txn::Engine& engine_;
+  const CachePlace place_;
+  bool closed_ = false;
+};
+
+}  // namespace strata::derived

@@ -1,0 +1,100 @@
+#include "index/codes.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace strata::index {
+namespace {
+
+constexpr float kMostCode = 127;
+
+// What a vector is multiplied by before anything else.
+float normalisation(VectorMetric metric, const float* vector, size_t dimension) {
+  if (metric != VectorMetric::kCosine) return 1;
+  const float squared = kernels().dot(vector, vector, dimension);
+  // Beyond this the sum has lost its precision; and zero has no direction.
+  if (squared > 1e-30F && squared < 1e30F) return 1 / std::sqrt(squared);
+  double exact = 0;
+  for (size_t i = 0; i < dimension; ++i) exact += static_cast<double>(vector[i]) * vector[i];
+  return exact == 0 ? 0 : static_cast<float>(1 / std::sqrt(exact));
+}
+
+float greatest(const float* values, size_t n) {
+  float most = 0;
+  for (size_t i = 0; i < n; ++i) most = std::max(most, std::abs(values[i]));
+  return most;
+}
+
+int round_code(float value) { return static_cast<int>(std::lrintf(value)); }
+
+struct Rounded {
+  double length = 0;  // squared, of the bytes
+  double error = 0;   // squared
+};
+
+// Writes c + `shift` for values ≈ scale·c.
+template <typename Byte>
+Rounded round_all(std::span<const float> values, float scale, int shift, Byte* codes) {
+  Rounded rounded;
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int code = std::clamp(round_code(values[i] * inverse), -127, 127);
+    codes[i] = static_cast<Byte>(code + shift);
+    const float stored = scale * static_cast<float>(code);
+    rounded.length += static_cast<double>(stored) * stored;
+    rounded.error += static_cast<double>(values[i] - stored) * (values[i] - stored);
+  }
+  return rounded;
+}
+
+}  // namespace
+
+void CentreSum::add(const float* row) {
+  const float factor = normalisation(metric_, row, sums_.size());
+  for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += static_cast<double>(row[i]) * factor;
+  ++rows_;
+}
+
+void CentreSum::mean(float* centre) const {
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    centre[i] = rows_ == 0 ? 0 : static_cast<float>(sums_[i] / static_cast<double>(rows_));
+  }
+}
+
+bool RowEncoder::encode(const float* row, uint8_t* codes, RowFactors* factors, RowBounds* bounds) {
+  const float factor = normalisation(metric_, row, dimension_);
+  for (uint32_t i = 0; i < dimension_; ++i) difference_[i] = row[i] * factor - centre_[i];
+  factors->scale = greatest(difference_.data(), dimension_) / kMostCode;
+  const Rounded rounded = round_all(std::span<const float>(difference_), factors->scale, 128, codes);
+  std::fill(codes + dimension_, codes + code_stride(dimension_), uint8_t{128});
+  bounds->length = static_cast<float>(std::sqrt(rounded.length));
+  bounds->error = static_cast<float>(std::sqrt(rounded.error));
+  factors->bias = 0;
+  if (metric_ == VectorMetric::kEuclidean) {
+    factors->bias = -kernels().dot(difference_.data(), difference_.data(), dimension_);
+  }
+  // Sums of squares stay finite with room to spare.
+  return bounds->length < 1e15F && std::isfinite(factors->scale) && std::isfinite(factors->bias);
+}
+
+CodedQuery::CodedQuery(const CodeTable& table, std::span<const float> query) : codes_(code_stride(table.dimension)) {
+  const size_t n = query.size();
+  std::vector<float> values(n);
+  const float normal = normalisation(table.metric, query.data(), n);
+  const bool euclidean = table.metric == VectorMetric::kEuclidean;
+  for (size_t i = 0; i < n; ++i) values[i] = query[i] * normal - (euclidean ? table.centre[i] : 0);
+  const float scale = greatest(values.data(), n) / kMostCode;
+  const Rounded rounded = round_all(std::span<const float>(values), scale, 0, codes_.data());
+  for (const int8_t code : codes_) offset_ += 128 * code;
+  unit_ = euclidean ? 2 : 1;
+  factor_ = unit_ * scale;
+  const float squared = kernels().dot(values.data(), values.data(), n);
+  length_ = std::sqrt(squared);
+  error_ = static_cast<float>(std::sqrt(rounded.error));
+  const float centre = std::sqrt(kernels().dot(table.centre, table.centre, n));
+  constant_ = euclidean ? -squared : kernels().dot(table.centre, values.data(), n);
+  rounding_base_ = squared + length_ * centre + (euclidean ? centre * centre : 0);
+  valid_ = length_ < 1e15F && std::isfinite(constant_) && std::isfinite(rounding_base_);
+}
+
+}  // namespace strata::index
