@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <exception>
 #include <thread>
 
 #include "index/hnsw_graph.h"
@@ -66,20 +65,14 @@ bool add_rows(Builder* builder, uint32_t rows, unsigned threads, const std::atom
   const auto add = [&](uint32_t row) { builder->addPoint(&row, row); };
   add(0);
   std::atomic<uint32_t> next{1};
-  std::atomic<bool> failed{false};
   const auto work = [&] {
-    try {
-      for (uint32_t row = next++; row < rows && !stop.load(std::memory_order_relaxed) && !failed; row = next++)
-        add(row);
-    } catch (const std::exception&) {  // that library's way to say that there is no memory
-      failed = true;
-    }
+    for (uint32_t row = next++; row < rows && !stop.load(std::memory_order_relaxed); row = next++) add(row);
   };
   std::vector<std::thread> others;
   for (unsigned i = 1; i < threads; ++i) others.emplace_back(work);
   work();
   for (std::thread& other : others) other.join();
-  return !failed && !stop;
+  return !stop;
 }
 
 }  // namespace
@@ -131,14 +124,10 @@ class GraphWriter {
 std::shared_ptr<const HnswGraph> HnswGraph::build(const CodeTable& table, const GraphOptions& options,
                                                   const std::atomic<bool>& stop) {
   if (table.rows == 0) return nullptr;
-  try {
-    RowSpace space(table);
-    Builder builder(&space, table.rows, options.links, options.build_breadth);
-    if (!add_rows(&builder, table.rows, options.threads, stop)) return nullptr;
-    return GraphWriter(&builder, table.rows, options.links).write();
-  } catch (const std::exception&) {
-    return nullptr;
-  }
+  RowSpace space(table);
+  Builder builder(&space, table.rows, options.links, options.build_breadth);
+  if (!add_rows(&builder, table.rows, options.threads, stop)) return nullptr;
+  return GraphWriter(&builder, table.rows, options.links).write();
 }
 
 }  // namespace strata::index

@@ -8,10 +8,16 @@ namespace {
 
 constexpr uint32_t kMostLinks = 128;
 
-// The rows that a walk has met; one for each thread, since a fresh one costs more than clearing it.
+// One for each thread, since a fresh one costs more than clearing it.
+std::vector<uint64_t>& words_of_thread() {
+  thread_local std::vector<uint64_t> words;
+  return words;
+}
+
+// The rows that a walk has met.
 class Visited {
  public:
-  explicit Visited(uint32_t rows) { words_.assign((rows + 63) / 64, 0); }
+  explicit Visited(uint32_t rows) : words_(words_of_thread()) { words_.assign((rows + 63) / 64, 0); }
   // Whether it was not met before.
   bool meet(uint32_t row) {
     uint64_t& word = words_[row / 64];
@@ -22,9 +28,8 @@ class Visited {
   }
 
  private:
-  static thread_local std::vector<uint64_t> words_;
+  std::vector<uint64_t>& words_;
 };
-thread_local std::vector<uint64_t> Visited::words_;
 
 bool is_less_close(const Candidate& a, const Candidate& b) { return is_closer(b, a); }
 
