@@ -190,7 +190,7 @@ class EngineDriver {
     for (const bool dry_run : {true, false}) {
       request.dry_run = dry_run;
       MergeResult result;
-      STRATA_TRY(Branches(call).merge(request, nullptr, &result));
+      STRATA_TRY(Branches(call).merge(request, &result));
       const testing::ModelMerge found{result.keys_applied, result.spaces_merged, result.conflicts.size()};
       if (found == expected) continue;
       return disagreement("a merge applied " + std::to_string(found.keys_applied) + " keys in " +
@@ -422,7 +422,7 @@ class Comparison {
 
   Status diff(Call& call, const std::string& a, const std::string& b, AsOf at) {
     const std::string where = "diff of " + a + " and " + b + " as of " + (at ? std::to_string(*at) : "now");
-    STRATA_ASSIGN(const DiffResult found, Branches(call).diff({a, b, {}, at}, nullptr));
+    STRATA_ASSIGN(const DiffResult found, Branches(call).diff({a, b, {}, at}));
     const testing::ModelDiff expected = model_.diff(a, b, at);
     if (testing::ModelDiff{found.added, found.removed, found.modified} == expected &&
         found.entries.size() == expected.added + expected.removed + expected.modified) {

@@ -376,9 +376,7 @@ Status Database::checkpoint_if_due() {
   (void)log_->prepare_next();  // the switch tries again, and says why if it cannot
   const storage::LogPosition cut = checkpointer_->cut();
   const storage::LogPosition end = log_->end();
-  // Segments between them are full ones.
-  const uint64_t behind = (storage::segment_of(end) - storage::segment_of(cut)) * options_.segment_bytes +
-                          storage::offset_of(end) - storage::offset_of(cut);
+  const uint64_t behind = log_->bytes_between(cut, end);
   // Late, for each checkpoint writes every node that was touched since the last one, however often; before the limit,
   // so that nobody waits.
   const bool full = forest_->unwritten_bytes() > unwritten_limit() / 8 * 7;
