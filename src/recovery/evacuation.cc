@@ -83,7 +83,7 @@ Result<std::string> cut_entry(txn::Engine& engine, uint64_t cut, LogPosition dro
     STRATA_ASSIGN(const bool found, txn::read_evacuated(engine.forest(), root, txn::kCutEntry, &bytes));
     base::Reader reader(bytes);
     uint64_t of = 0;
-    if (found && reader.read_u64(of) && branch::read_commit(reader, nullptr, &commit) && commit.timestamp == cut) {
+    if (found && reader.read_u64(of) && branch::read_commit(reader, nullptr, &commit) && commit.timestamp >= cut) {
       return bytes;
     }
     return std::string();

@@ -19,7 +19,8 @@ Result<std::set<storage::LogPosition>> needed_values(txn::Engine& engine, branch
                                                      storage::LogPosition drop_to);
 
 // What branch_log tells of the commit at `cut`, if its record lies below `drop_to`, as it is stored (txn::kCutEntry);
-// empty: there is no such commit. Takes it from `root`, what was evacuated before, where the record is gone already.
+// empty: there is no such commit. Takes it from `root`, what was evacuated before, where the record is gone already: a
+// cut that lies before the last one changes nothing.
 Result<std::string> cut_entry(txn::Engine& engine, uint64_t cut, storage::LogPosition drop_to, const tree::Root& root);
 
 // Makes `root` the tree of exactly these values, and of this entry: keeps those it has, reads the others from the log.
