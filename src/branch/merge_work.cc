@@ -26,7 +26,7 @@ Result<MergeVerdict> MergeWork::judge(const MergeKey& key, std::string_view targ
 // ---- writing ----
 
 Status MergeWork::check_size() const {
-  if (writes_.bytes() <= txn::kMaxTransactionBytes) return Status::ok();
+  if (writes_.bytes() <= engine_.merge_limit()) return Status::ok();
   return Status::error(Code::kTransactionTooLarge, "the merge holds more than 1 GiB of writes",
                        "merge into a fork of the source instead, which shares what they have in common");
 }

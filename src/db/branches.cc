@@ -57,7 +57,12 @@ Result<ForkResult> Branches::fork(std::string_view source, std::string_view dest
   auto& impl = call_.impl();
   STRATA_TRY(refuse_read_only(impl.read_only, "branch_fork"));
   STRATA_TRY(model::check_branch_name(destination));
-  STRATA_ASSIGN(const auto forked, impl.database->catalogue().fork(source, destination, as_of, call_.may_wait_));
+  const auto made = impl.database->catalogue().fork(source, destination, as_of, call_.may_wait_);
+  if (!made.is_ok()) {
+    if (as_of) impl.database->collect_later();  // what it had put back already
+    return made.status();
+  }
+  const auto& forked = *made;
   ForkResult result;
   result.source = source;
   result.destination = destination;

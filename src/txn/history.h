@@ -68,5 +68,11 @@ class History {
 
 // The key under which an evacuated value's part is stored: position and part number, big-endian.
 std::string evacuated_key(storage::LogPosition position, uint32_t part);
+// Under this position, which no value has, lies the entry of the commit at the retention cut in its branch's log, once
+// the record itself is gone: the record's position u64, then the entry as in a bundle. ON DISK: never change.
+constexpr storage::LogPosition kCutEntry = 0;
+// False: there is none. Needs a ReadGuard.
+Result<bool> read_evacuated(const tree::Forest& forest, const tree::Root& evacuated, storage::LogPosition position,
+                            std::string* value);
 
 }  // namespace strata::txn
