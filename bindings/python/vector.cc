@@ -8,6 +8,7 @@
 #include "rows.h"
 #include "session.h"
 #include "vector_docs.h"
+#include "vector_values.h"
 
 namespace strata::python {
 namespace {
@@ -31,19 +32,6 @@ constexpr size_t kProgressStride = 4096;
 // Batches of more components are written without the GIL from the start.
 constexpr size_t kLongComponents = size_t{1} << 16;
 
-// The names that results repeat, made once: they live as long as the process.
-struct VectorNames {
-  PyObject* key = PyUnicode_InternFromString("key");
-  PyObject* vector = PyUnicode_InternFromString("vector");
-  PyObject* embedding = PyUnicode_InternFromString("embedding");
-  PyObject* metadata = PyUnicode_InternFromString("metadata");
-  PyObject* score = PyUnicode_InternFromString("score");
-};
-const VectorNames& names_of_vectors() {
-  static const VectorNames all;
-  return all;
-}
-
 // ---- arguments ----
 
 bool metric_argument(PyObject* given, std::optional<VectorMetric>* metric) {
@@ -58,37 +46,6 @@ bool metric_argument(PyObject* given, std::optional<VectorMetric>* metric) {
   return false;
 }
 
-// Puts what an error is about before its message.
-bool name_error(const std::string& what) {
-  PyObject* type = nullptr;
-  PyObject* error = nullptr;
-  PyObject* trace = nullptr;
-  PyErr_Fetch(&type, &error, &trace);
-  PyErr_NormalizeException(&type, &error, &trace);
-  const Ref arguments(error != nullptr ? PyObject_GetAttrString(error, "args") : nullptr);
-  const bool has_text = arguments && PyTuple_Check(arguments.get()) && PyTuple_GET_SIZE(arguments.get()) == 1 &&
-                        PyUnicode_Check(PyTuple_GET_ITEM(arguments.get(), 0));
-  const Ref text(has_text ? PyUnicode_FromFormat("%s: %U", what.c_str(), PyTuple_GET_ITEM(arguments.get(), 0)) : nullptr);
-  const Ref named(text ? PyTuple_Pack(1, text.get()) : nullptr);
-  if (named && PyObject_SetAttrString(error, "args", named.get()) == 0 && PyObject_HasAttrString(error, "message")) {
-    (void)PyObject_SetAttrString(error, "message", text.get());
-  }
-  PyErr_Clear();
-  PyErr_Restore(type, error, trace);
-  return false;
-}
-
-// Encoded into *writer, which stays empty for None.
-bool metadata_argument(PyObject* given, const std::string& what, ValueWriter* writer) {
-  writer->clear();
-  if (given == nullptr || given == Py_None) return true;
-  if (!PyDict_Check(given)) {
-    raise_type(what + " must be a dict or None, not " + type_name(given));
-    return false;
-  }
-  return encode(given, *writer) || name_error(what);
-}
-
 bool filters_argument(PyObject* given, ValueWriter* writer) {
   writer->clear();
   if (given == nullptr || given == Py_None) return true;
@@ -100,13 +57,6 @@ bool filters_argument(PyObject* given, ValueWriter* writer) {
 }
 
 // ---- results ----
-
-// embedding and metadata, into *dict.
-bool set_entry(PyObject* dict, const VectorEntry& entry) {
-  const VectorNames& names = names_of_vectors();
-  return set_named(dict, names.embedding, array_of(entry.components)) &&
-         set_named(dict, names.metadata, decode(entry.metadata));
-}
 
 PyObject* list_of_hits(const VectorHits& hits, size_t query) {
   const VectorNames& names = names_of_vectors();
@@ -367,7 +317,7 @@ PyObject* vector_get(Handle* handle, PyObject* const* arguments, Py_ssize_t coun
   const VectorEntry& entry = **found;
   Ref dict(PyDict_New());
   const bool filled = dict && set_named(dict.get(), names_of_vectors().key, decode_text(key)) &&
-                      set_entry(dict.get(), entry) && set(dict.get(), "version", number(entry.version)) &&
+                      set_vector(dict.get(), entry) && set(dict.get(), "version", number(entry.version)) &&
                       set(dict.get(), "timestamp", optional_number(entry.timestamp));
   return filled ? dict.release() : nullptr;
 }
@@ -391,14 +341,6 @@ PyObject* vector_list(Handle* handle, PyObject* const* arguments, Py_ssize_t cou
   return status.is_ok() ? list_of_keys(*keys) : raise(status);
 }
 
-// {"embedding", "metadata"} of a stored value.
-PyObject* value_dict(std::string_view value) {
-  const auto entry = Vectors::entry_of(value);
-  if (!entry.is_ok()) return raise(entry.status());
-  Ref dict(PyDict_New());
-  return dict && set_entry(dict.get(), *entry) ? dict.release() : nullptr;
-}
-
 PyObject* vector_history(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::string_view collection;
@@ -414,7 +356,7 @@ PyObject* vector_history(Handle* handle, PyObject* const* arguments, Py_ssize_t 
     return Vectors(call).history(collection, key, as_of, &rows);
   });
   if (!existed.is_ok()) return raise(existed.status());
-  return *existed ? list_of_versions(rows, &value_dict) : Py_NewRef(Py_None);
+  return *existed ? list_of_versions(rows, &vector_value) : Py_NewRef(Py_None);
 }
 
 // ---- search ----

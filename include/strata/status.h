@@ -97,6 +97,8 @@ enum class Code : uint8_t {
   kLengthMismatch,
   // of a merge: not `"last_writer_wins"`, `"source"`, `"target"`, `"strict"` or a callable
   kUnknownStrategy,
+  // of a merge: a callable answered what the entity cannot become: for a collection the value of neither side
+  kInvalidResolution,
   // `branch_merge` with one branch twice
   kMergeIntoItself,
 

@@ -123,8 +123,10 @@ class Vectors {
               KeyList* keys);
   // Newest first; false: it never existed. Values are as stored: see entry_of.
   Result<bool> history(std::string_view collection, std::string_view key, AsOf as_of, RowList* versions);
-  // The parts of a value of history().
+  // A value of history(), diffs and conflicts: its parts, one made of parts, whether two are the same one.
   static Result<VectorEntry> entry_of(std::string_view value);
+  static Result<std::string> value_of(std::span<const float> components, std::string_view metadata);  // kInvalidVector
+  static bool same_value(std::string_view a, std::string_view b);
 
   // ---- search ----
   // The k nearest of each query, best first, ties by key; all of them if there are fewer. Inside a transaction its own

@@ -44,6 +44,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"invalid_entry", ErrorKind::kValidation},
     {"length_mismatch", ErrorKind::kValidation},
     {"unknown_strategy", ErrorKind::kValidation},
+    {"invalid_resolution", ErrorKind::kValidation},
     {"merge_into_itself", ErrorKind::kValidation},
     {"transaction_conflict", ErrorKind::kConflict},
     {"cas_mismatch", ErrorKind::kConflict},

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "branch/diff_values.h"
 #include "model/key_codec.h"
 #include "model/utf8.h"
 #include "model/vector_codec.h"
 #include "primitives/key_batch.h"
 #include "primitives/space_marker.h"
+#include "primitives/vector_checks.h"
 #include "primitives/vector_search.h"
 #include "txn/context.h"
 #include "txn/view.h"
@@ -49,23 +51,6 @@ Result<CollectionDefinition> definition_of(const txn::Context& context, txn::Vie
                        "vector_create_collection(name, dimension) makes it");
 }
 
-Status not_finite(const std::string& what) {
-  return Status::error(Code::kInvalidVector, what + " holds NaN, infinity or a number too large for float32",
-                       "every component is a finite number");
-}
-
-Status zero(const std::string& what) {
-  return Status::error(Code::kZeroVector, what + " is zero, which has no direction: cosine is not defined",
-                       "leave it out, or make the collection with the metric euclidean or dot_product");
-}
-
-Status wrong_dimension(const std::string& what, uint64_t dimension, std::string_view collection, uint32_t wanted) {
-  return Status::error(Code::kDimensionMismatch,
-                       what + " has dimension " + std::to_string(dimension) + ", collection " + quoted(collection) +
-                           " " + std::to_string(wanted),
-                       "give as many components as the collection was made with");
-}
-
 // How errors call an item.
 std::string name_of(const VectorItem& item, size_t place, bool batch) {
   std::string name = "vector " + quoted(item.key);
@@ -80,7 +65,7 @@ Status check_items(std::span<const VectorItem> items, bool batch, std::vector<si
     const Status allowed = model::check_key(item.key, batch ? "key of entry " + std::to_string(i) : "key");
     if (!allowed.is_ok()) return allowed;
     const VectorFault fault = model::find_fault(item.components);
-    if (fault == VectorFault::kNotFinite) return not_finite(name_of(item, i, batch));
+    if (fault == VectorFault::kNotFinite) return primitives::refuse_not_finite(name_of(item, i, batch));
     if (fault == VectorFault::kZero) zeros->push_back(i);
     if (item.metadata.size() > kMaxValueBytes - 4 * size_t{kMaxVectorDimension} - 4) {
       return Status::error(Code::kValueTooLarge, "metadata of " + name_of(item, i, batch) + " is larger than 63 MiB",
@@ -149,12 +134,12 @@ Status check_queries(const VectorSearch& what, const CollectionDefinition& defin
   const auto name = [&](uint64_t i) { return what.count > 1 ? "query " + std::to_string(i) : std::string("query"); };
   if (what.count == 0) return Status::ok();
   if (what.dimension != definition.dimension) {
-    return wrong_dimension(name(0), what.dimension, what.collection, definition.dimension);
+    return primitives::refuse_dimension(name(0), what.dimension, what.collection, definition.dimension);
   }
   for (uint64_t i = 0; i < what.count; ++i) {
     const VectorFault fault = model::find_fault(what.queries.subspan(i * what.dimension, what.dimension));
-    if (fault == VectorFault::kNotFinite) return not_finite(name(i));
-    if (fault == VectorFault::kZero && metric == VectorMetric::kCosine) return zero(name(i));
+    if (fault == VectorFault::kNotFinite) return primitives::refuse_not_finite(name(i));
+    if (fault == VectorFault::kZero && metric == VectorMetric::kCosine) return primitives::refuse_zero(name(i));
   }
   return Status::ok();
 }
@@ -262,10 +247,10 @@ Result<std::vector<uint64_t>> Vectors::upsert(std::string_view collection, std::
     for (size_t i = 0; i < items.size(); ++i) {
       const uint64_t dimension = items[i].components.size();
       if (dimension == definition.dimension) continue;
-      return wrong_dimension(name_of(items[i], i, batch), dimension, collection, definition.dimension);
+      return primitives::refuse_dimension(name_of(items[i], i, batch), dimension, collection, definition.dimension);
     }
     if (definition.metric == VectorMetric::kCosine && !zeros.empty()) {
-      return zero(name_of(items[zeros[0]], zeros[0], batch));
+      return primitives::refuse_zero(name_of(items[zeros[0]], zeros[0], batch));
     }
     *writes = prepared.writes();
     return Status::ok();
@@ -286,6 +271,20 @@ Result<VectorEntry> Vectors::entry_of(std::string_view value) {
   entry.metadata = vector.metadata;
   return entry;
 }
+
+Result<std::string> Vectors::value_of(std::span<const float> components, std::string_view metadata) {
+  if (components.empty() || components.size() > kMaxVectorDimension) {
+    return Status::error(Code::kInvalidVector,
+                         "a vector of " + std::to_string(components.size()) + " components; 1 to 65536 are allowed",
+                         "give as many components as the collection was made with");
+  }
+  if (model::find_fault(components) == VectorFault::kNotFinite) return primitives::refuse_not_finite("vector");
+  std::string value;
+  model::build_vector(components, metadata, &value);
+  return value;
+}
+
+bool Vectors::same_value(std::string_view a, std::string_view b) { return branch::same_value(Tag::kVector, a, b); }
 
 Result<std::optional<VectorEntry>> Vectors::get(std::string_view collection, std::string_view key, AsOf as_of,
                                                 std::string* buffer) {
