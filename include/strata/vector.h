@@ -25,7 +25,7 @@ struct CollectionInfo {
   uint32_t dimension = 0;
   VectorMetric metric = VectorMetric::kCosine;
   uint64_t count = 0;
-  std::string index;          // what answers searches: "exact"
+  std::string index;          // what answers searches: "hnsw", "scan", or "none" before the first
   uint64_t memory_bytes = 0;  // of what is kept for searches
 };
 

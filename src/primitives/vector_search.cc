@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <vector>
 
-#include "primitives/vector_score.h"
+#include "derived/caches.h"
+#include "derived/vector_query.h"
+#include "index/score.h"
 
 namespace strata::primitives {
 namespace {
+
+using index::norm_of;
+using index::Scorer;
+using index::VectorNorm;
 
 struct Candidate {
   float score = 0;
@@ -50,6 +56,16 @@ class Best {
   std::vector<Candidate> heap_;
 };
 
+derived::CollectionKind kind_of(const txn::Context& context, std::string_view collection,
+                                const model::CollectionDefinition& definition) {
+  derived::CollectionKind kind;
+  kind.name.append(context.space).push_back('\0');
+  kind.name.append(collection);
+  kind.dimension = definition.dimension;
+  kind.metric = definition.metric;
+  return kind;
+}
+
 }  // namespace
 
 model::KeySpan vectors_of(std::string_view space, std::string_view collection) {
@@ -59,7 +75,25 @@ model::KeySpan vectors_of(std::string_view space, std::string_view collection) {
 }
 
 Status search_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits) {
-  return scan_collection(context, view, query, hits);
+  // The past has no index; and in a transaction that made the collection anew, rows on disk may be of another kind.
+  const model::TreeKey definition(context.space, model::Tag::kCollection, query.collection);
+  const bool redefined = view->own_writes() != nullptr && view->own_writes()->find(definition) != nullptr;
+  if (context.caches == nullptr || view->past() || redefined) return scan_collection(context, view, query, hits);
+  const model::KeySpan span = vectors_of(context.space, query.collection);
+  derived::CollectionPlace place;
+  place.kind = kind_of(context, query.collection, query.definition);
+  place.begin = span.begin;
+  place.end = span.end;
+  place.branch = context.branch;
+  derived::VectorReader reader(*context.engine);
+  STRATA_ASSIGN(const auto snapshot, context.caches->vectors().snapshot(place, *view, &reader));
+  derived::VectorQuery nearest(*snapshot, {query.k, query.metric, query.filter, query.exact}, &reader);
+  for (uint64_t i = 0; i < query.count; ++i) {
+    STRATA_ASSIGN(const auto found, nearest.run(query.queries.subspan(i * place.kind.dimension, place.kind.dimension)));
+    for (const derived::VectorHit& hit : found) hits->add(hit.key, hit.score, hit.metadata);
+    hits->end_query();
+  }
+  return Status::ok();
 }
 
 Status scan_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits) {
@@ -96,9 +130,12 @@ Status scan_collection(const txn::Context& context, txn::View* view, const Vecto
 }
 
 void describe_index(const txn::Context& context, CollectionInfo* info) {
-  (void)context;
-  info->index = "exact";
-  info->memory_bytes = 0;
+  info->index = "none";
+  if (context.caches == nullptr) return;
+  const derived::CollectionKind kind = kind_of(context, info->name, {info->dimension, info->metric});
+  const derived::VectorIndex::Description known = context.caches->vectors().describe(kind, *context.branch);
+  if (known.searched) info->index = known.has_graph ? "hnsw" : "scan";
+  info->memory_bytes = known.memory_bytes;
 }
 
 }  // namespace strata::primitives

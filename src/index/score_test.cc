@@ -1,4 +1,4 @@
-#include "primitives/vector_score.h"
+#include "index/score.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "testing/random.h"
 
-namespace strata::primitives {
+namespace strata::index {
 namespace {
 
 double exact_score(VectorMetric metric, const std::vector<float>& a, const std::vector<float>& b) {
@@ -90,4 +90,4 @@ TEST(VectorScoreTest, EdgesOfCosine) {
 }
 
 }  // namespace
-}  // namespace strata::primitives
+}  // namespace strata::index

@@ -1,9 +1,9 @@
-#include "primitives/vector_score.h"
+#include "index/score.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace strata::primitives {
+namespace strata::index {
 namespace {
 
 // Sums side by side, so that the compiler may use vector instructions without changing the result.
@@ -74,4 +74,4 @@ float Scorer::exact_cosine(const float* vector) const {
   return static_cast<float>(std::clamp(dot<double>(query_.data(), vector, count) / norm, -1.0, 1.0));
 }
 
-}  // namespace strata::primitives
+}  // namespace strata::index

@@ -10,7 +10,7 @@
 
 #include "strata/vector_metric.h"
 
-namespace strata::primitives {
+namespace strata::index {
 
 // Of what is asked about one vector, the part that does not depend on the query.
 struct VectorNorm {
@@ -33,4 +33,4 @@ class Scorer {
   VectorNorm norm_;
 };
 
-}  // namespace strata::primitives
+}  // namespace strata::index
