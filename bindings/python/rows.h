@@ -37,6 +37,8 @@ PyObject* list_of_pairs(const RowList& rows);
 PyObject* list_of_values(const RowList& rows);
 // A list of {"value", "version", "timestamp", "deleted"}.
 PyObject* list_of_versions(const RowList& rows);
+// The same with the values as `decode_value` makes them.
+PyObject* list_of_versions(const RowList& rows, PyObject* (*decode_value)(std::string_view));
 // {"value", "version", "timestamp"}.
 PyObject* versioned(const VersionedValue& found);
 

@@ -96,7 +96,7 @@ PyObject* make_session_type() {
   static std::vector<PyMethodDef> methods;
   if (methods.empty()) {
     for (const auto family :
-         {handle_methods(), kv_methods(), state_methods(), event_methods(), json_methods(), branch_methods(),
+         {handle_methods(), kv_methods(), state_methods(), event_methods(), json_methods(), vector_methods(), branch_methods(),
           merge_methods(), bundle_methods(), space_methods(), transaction_methods(), database_methods()}) {
       methods.insert(methods.end(), family.begin(), family.end());
     }

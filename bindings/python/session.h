@@ -184,6 +184,7 @@ std::span<const PyMethodDef> kv_methods();
 std::span<const PyMethodDef> state_methods();
 std::span<const PyMethodDef> event_methods();
 std::span<const PyMethodDef> json_methods();
+std::span<const PyMethodDef> vector_methods();
 std::span<const PyMethodDef> branch_methods();
 std::span<const PyMethodDef> merge_methods();
 std::span<const PyMethodDef> bundle_methods();

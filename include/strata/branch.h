@@ -59,14 +59,16 @@ struct RevertResult {
 // What an entry of a diff or a conflict is about.
 struct EntityName {
   std::string space;
-  std::string_view primitive;  // "kv", "state", "json", "event": a literal
+  std::string_view primitive;  // "kv", "state", "json", "event", "collection", "vector": a literal
   std::string key;
-  std::optional<uint64_t> sequence;  // of an event, which has no key
+  std::optional<uint64_t> sequence;       // of an event, which has no key
+  std::optional<std::string> collection;  // of a vector, beside its key
 };
 
 enum class DiffChange : uint8_t { kAdded, kRemoved, kModified };
 
-// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Nothing: not there.
+// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Those of a vector are as
+// stored: Vectors::entry_of parts them, Vectors::value_of makes them. Nothing: not there.
 struct DiffEntry {
   EntityName entity;
   DiffChange change = DiffChange::kAdded;

@@ -213,6 +213,7 @@ class Call {
   friend class State;
   friend class Events;
   friend class Json;
+  friend class Vectors;
   friend class Branches;
   friend class Spaces;
   friend class Bundles;

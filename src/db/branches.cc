@@ -29,6 +29,8 @@ constexpr branch::MergePolicies merge_policies() {
   of(model::Tag::kJson) = primitives::make_json_merge;
   of(model::Tag::kJsonIndex) = primitives::make_index_merge;
   of(model::Tag::kEvent) = primitives::make_event_merge;
+  of(model::Tag::kCollection) = primitives::make_vector_merge;
+  of(model::Tag::kVector) = primitives::make_vector_merge;
   return policies;
 }
 constexpr branch::MergePolicies kMergePolicies = merge_policies();

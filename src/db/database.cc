@@ -192,6 +192,7 @@ void Database::make_caches() {
   place.fs = in_memory() ? nullptr : options_.fs;
   place.folder = os::join_path(options_.folder, kIndexFolder);
   place.read_only = options_.read_only;
+  place.background = options_.background;
   caches_ = std::make_unique<derived::Caches>(*engine_, std::move(place));
 }
 
@@ -319,7 +320,7 @@ Result<DatabaseInfo> Database::info() {
     info.total_keys += keys;
   }
   info.disk_bytes = disk_bytes();
-  info.memory_bytes = forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
+  info.memory_bytes = caches_->memory_bytes() + forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
   info.commit_timestamp = engine_->visible_timestamp();
   return info;
 }
@@ -354,6 +355,7 @@ Status Database::trim_history_if_due() {
 
 Status Database::background_step() {
   STRATA_TRY(engine_->failure());
+  caches_->tick();
   if (!in_memory()) STRATA_TRY(sync_if_due());
   // A thread that runs out of memory ends the process: what may need much of it waits until there is some. A commit
   // that needs a checkpoint makes it itself, and can say what went wrong.

@@ -4,7 +4,14 @@
 
 namespace strata::derived {
 
-Caches::Caches(txn::Engine& engine, CachePlace place) : engine_(engine), place_(std::move(place)) {}
+Caches::Caches(txn::Engine& engine, CachePlace place)
+    : engine_(engine), place_(std::move(place)), worker_(place_.background) {
+  if (place_.fs != nullptr) {
+    if (!place_.read_only) remove_unknown_files();
+    vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
+  }
+  vectors_.emplace(engine_, worker_, vector_files_ ? &*vector_files_ : nullptr, place_.read_only);
+}
 
 Caches::~Caches() { close(); }
 
@@ -22,6 +29,19 @@ uint64_t Caches::disk_bytes() const {
   return total;
 }
 
-void Caches::close() { closed_ = true; }
+// Of versions that keep other things; what cannot be removed does no harm.
+void Caches::remove_unknown_files() const {
+  const auto names = place_.fs->list(place_.folder);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kVectorFilePrefix)) (void)place_.fs->remove(os::join_path(place_.folder, name));
+  }
+}
+
+void Caches::close() {
+  if (std::exchange(closed_, true)) return;
+  worker_.stop();
+  vectors_->close();
+}
 
 }  // namespace strata::derived

@@ -151,6 +151,7 @@ Result<std::optional<History::Step>> History::descend(const RowView& row, uint64
     return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
   }
   if (loaded != wanted) STRATA_TRY(read(wanted, &entity));
+  step.in_log = has_in_log_tag(entity.key());
   if (wanted == at) {
     STRATA_TRY(before_image(entity, &step));
     return std::optional<Step>(step);
@@ -233,6 +234,7 @@ Result<bool> History::row_at(const RowView& row, uint64_t timestamp, std::string
     value.assign(large);
   }
   change.value = value;
+  change.in_log = step->in_log;
   // Each anchor is the newest record at or before the version that takes part in the level.
   LogPosition anchors[kMaxAnchors] = {};
   storage::EntityView entity;

@@ -41,6 +41,7 @@ class History {
   struct Step {
     VersionedValue version;
     bool large_elsewhere = false;  // a before-image that only names the value's place
+    bool in_log = false;           // the key's values stay in the log
     storage::LogPosition position = 0;
   };
   Status read(storage::LogPosition position, storage::EntityView* entity);
