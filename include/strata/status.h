@@ -83,6 +83,10 @@ enum class Code : uint8_t {
   kInvalidPatch,
   // of a merge: not `"last_writer_wins"`, `"source"`, `"target"`, `"strict"` or a callable
   kUnknownStrategy,
+  // of a search: not one of `event`, `json`, `kv`, `state`, `vector`
+  kUnknownPrimitive,
+  // of a search: not `"keyword"`, `"hybrid"` or `"semantic"`
+  kUnknownMode,
   // `branch_merge` with one branch twice
   kMergeIntoItself,
 

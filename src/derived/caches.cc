@@ -4,7 +4,7 @@
 
 namespace strata::derived {
 
-Caches::Caches(txn::Engine& engine, CachePlace place) : engine_(engine), place_(std::move(place)) {}
+Caches::Caches(txn::Engine& engine, CachePlace place) : engine_(engine), place_(std::move(place)), text_(engine) {}
 
 Caches::~Caches() { close(); }
 
@@ -22,6 +22,9 @@ uint64_t Caches::disk_bytes() const {
   return total;
 }
 
-void Caches::close() { closed_ = true; }
+void Caches::close() {
+  if (std::exchange(closed_, true)) return;
+  text_.release();
+}
 
 }  // namespace strata::derived

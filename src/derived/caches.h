@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "derived/text_index.h"
 #include "os/file_system.h"
 #include "strata/status.h"
 #include "txn/engine.h"
@@ -31,6 +32,8 @@ class Caches {
   txn::Engine& engine() { return engine_; }
   const CachePlace& place() const { return place_; }
 
+  TextIndex& text() { return text_; }
+
   // Of the files in the folder; what cannot be looked at counts for nothing.
   uint64_t disk_bytes() const;
   // Keeps what is worth it, ends what runs. Idempotent. REQUIRES: nobody searches any more.
@@ -39,6 +42,7 @@ class Caches {
  private:
   txn::Engine& engine_;
   const CachePlace place_;
+  TextIndex text_;
   bool closed_ = false;
 };
 
