@@ -16,7 +16,7 @@
 
 namespace strata::python {
 
-constexpr size_t kMostParameters = 7;
+constexpr size_t kMostParameters = 8;
 
 struct Signature {
   const char* method;
