@@ -200,9 +200,9 @@ bool flag_argument(PyObject* given, bool* flag) {
   return truth >= 0;
 }
 
-bool keys_argument(PyObject* given, Ref* list, std::vector<std::string_view>* keys) {
+bool keys_argument(PyObject* given, Ref* list, std::vector<std::string_view>* keys, const char* what) {
   if (PyUnicode_Check(given) || PyBytes_Check(given) || PyDict_Check(given)) {
-    return refuse_type("keys", "a list of str", given);
+    return refuse_type(what, "a list of str", given);
   }
   *list = Ref(PySequence_List(given));
   if (!*list) return false;

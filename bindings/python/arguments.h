@@ -16,7 +16,7 @@
 
 namespace strata::python {
 
-constexpr size_t kMostParameters = 7;
+constexpr size_t kMostParameters = 8;
 
 struct Signature {
   const char* method;
@@ -60,7 +60,7 @@ bool path_argument(PyObject* given, std::string* path);
 // What Python calls true.
 bool flag_argument(PyObject* given, bool* flag);
 // An iterable of str that is not itself a str, bytes or dict. The views live as long as *list.
-bool keys_argument(PyObject* given, Ref* list, std::vector<std::string_view>* keys);
+bool keys_argument(PyObject* given, Ref* list, std::vector<std::string_view>* keys, const char* what = "keys");
 // A callable `progress(done, total)`: *callable is it, borrowed, or null for None, True and False.
 bool progress_argument(PyObject* given, PyObject** callable);
 // Calls progress(done, total), unless it is null.

@@ -221,6 +221,7 @@ class Call {
   friend class Branches;
   friend class Spaces;
   friend class Bundles;
+  friend class Search;
   // REQUIRES: entered() is OK. Checks the caller and the current branch.
   Result<txn::Context*> context();
   // kTransactionOtherThread; REQUIRES as context().

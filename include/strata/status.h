@@ -99,6 +99,10 @@ enum class Code : uint8_t {
   kUnknownStrategy,
   // of a merge: a callable answered what the entity cannot become: for a collection the value of neither side
   kInvalidResolution,
+  // of a search: not one of `event`, `json`, `kv`, `state`, `vector`
+  kUnknownPrimitive,
+  // of a search: not `"keyword"`, `"hybrid"` or `"semantic"`
+  kUnknownMode,
   // `branch_merge` with one branch twice
   kMergeIntoItself,
 

@@ -45,6 +45,8 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"length_mismatch", ErrorKind::kValidation},
     {"unknown_strategy", ErrorKind::kValidation},
     {"invalid_resolution", ErrorKind::kValidation},
+    {"unknown_primitive", ErrorKind::kValidation},
+    {"unknown_mode", ErrorKind::kValidation},
     {"merge_into_itself", ErrorKind::kValidation},
     {"transaction_conflict", ErrorKind::kConflict},
     {"cas_mismatch", ErrorKind::kConflict},

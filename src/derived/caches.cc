@@ -5,7 +5,7 @@
 namespace strata::derived {
 
 Caches::Caches(txn::Engine& engine, CachePlace place)
-    : engine_(engine), place_(std::move(place)), worker_(place_.background) {
+    : engine_(engine), place_(std::move(place)), worker_(place_.background), text_(engine) {
   if (place_.fs != nullptr) {
     if (!place_.read_only) remove_unknown_files();
     vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
@@ -42,6 +42,7 @@ void Caches::close() {
   if (std::exchange(closed_, true)) return;
   worker_.stop();
   vectors_->close();
+  text_.release();
 }
 
 }  // namespace strata::derived

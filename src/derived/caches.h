@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "derived/text_index.h"
 #include "derived/vector_files.h"
 #include "derived/vector_index.h"
 #include "derived/worker.h"
@@ -37,6 +38,7 @@ class Caches {
   const CachePlace& place() const { return place_; }
 
   VectorIndex& vectors() { return *vectors_; }
+  TextIndex& text() { return text_; }
   Worker& worker() { return worker_; }
 
   uint64_t memory_bytes() const { return vectors_->memory_bytes(); }
@@ -56,6 +58,7 @@ class Caches {
   std::optional<VectorFiles> vector_files_;
   Worker worker_;
   std::optional<VectorIndex> vectors_;
+  TextIndex text_;
 };
 
 }  // namespace strata::derived

@@ -1,0 +1,178 @@
+#include "index/text_ranking.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+#include "index/text_matches.h"
+
+namespace strata::index {
+namespace {
+
+constexpr size_t kKeptScores = size_t{4} << 20;  // of a thread's scratch memory, between searches
+
+// What one thread's searches use again.
+struct Scratch {
+  MatchCollector collector;
+  std::vector<float> scores;  // by source and document; zero between searches
+};
+
+class Ranker {
+ public:
+  Ranker(const TextSearch& search, Scratch* scratch) : search_(search), scratch_(*scratch) {
+    for (const TextSource& source : search.sources) {
+      bases_.push_back(total_);
+      total_ += source.live.segment->documents();
+    }
+    if (scratch_.scores.size() < total_) scratch_.scores.resize(total_, 0);
+    uint64_t units = 0;
+    for (size_t kind = 0; kind < kMaxKinds; ++kind) {
+      if ((search.kinds >> kind & 1) == 0) continue;
+      documents_ += search.statistics.documents[kind];
+      units += search.statistics.units[kind];
+    }
+    average_ = documents_ == 0 ? 1.0F : static_cast<float>(static_cast<double>(units) / static_cast<double>(documents_));
+    if (average_ == 0) average_ = 1.0F;
+    // Where everything in an unharmed segment is searched, nobody need look at each document.
+    bool other_kinds = false;
+    for (size_t kind = 0; kind < kMaxKinds; ++kind) {
+      other_kinds = other_kinds || ((search.kinds >> kind & 1) == 0 && search.statistics.documents[kind] != 0);
+    }
+    kinds_ = other_kinds ? search.kinds : UINT32_MAX;
+  }
+
+  TextRanking run() {
+    TextRanking ranking;
+    for (const QueryTerm& term : search_.query.any) ranking.any_weights.push_back(add_term(term, nullptr));
+    std::vector<uint64_t> required;
+    bool first = true;
+    for (const QueryTerm& term : search_.query.phrases) {
+      std::vector<uint64_t> with_phrase;
+      ranking.phrase_weights.push_back(add_term(term, &with_phrase));
+      std::sort(with_phrase.begin(), with_phrase.end());
+      if (std::exchange(first, false)) {
+        required = std::move(with_phrase);
+      } else {
+        std::vector<uint64_t> both;
+        std::set_intersection(required.begin(), required.end(), with_phrase.begin(), with_phrase.end(),
+                              std::back_inserter(both));
+        required = std::move(both);
+      }
+    }
+    for (const QueryTerm& term : search_.query.never) exclude(term);
+    ranking.hits = best(search_.query.phrases.empty() ? touched_ : required);
+    return ranking;
+  }
+  // Whatever ended the search, the next one finds zeros.
+  ~Ranker() {
+    for (const uint64_t place : touched_) scratch_.scores[place] = 0;
+    if (scratch_.scores.size() > kKeptScores) std::vector<float>().swap(scratch_.scores);
+  }
+  Ranker(const Ranker&) = delete;
+  Ranker& operator=(const Ranker&) = delete;
+
+ private:
+  void collect(const QueryTerm& term) {
+    matches_.clear();
+    ends_.clear();
+    for (const TextSource& source : search_.sources) {
+      scratch_.collector.collect(term, {source.live, kinds_}, &matches_);
+      ends_.push_back(matches_.size());
+    }
+  }
+
+  // Adds what the term is worth to the documents that have it; names them if asked to.
+  float add_term(const QueryTerm& term, std::vector<uint64_t>* names) {
+    collect(term);
+    const float weight = term_weight(documents_, matches_.size(), term.times);
+    size_t at = 0;
+    for (size_t i = 0; i < search_.sources.size(); ++i) {
+      const TextSegment& segment = *search_.sources[i].live.segment;
+      float* scores = scratch_.scores.data() + bases_[i];
+      for (; at < ends_[i]; ++at) {
+        const TextMatch& match = matches_[at];
+        float& score = scores[match.document];
+        if (score == 0) touched_.push_back(bases_[i] + match.document);
+        score += term_score(weight, match.frequency, static_cast<float>(segment.length(match.document)), average_);
+        if (names != nullptr) names->push_back(bases_[i] + match.document);
+      }
+    }
+    return weight;
+  }
+
+  void exclude(const QueryTerm& term) {
+    collect(term);
+    size_t at = 0;
+    for (size_t i = 0; i < search_.sources.size(); ++i) {
+      for (; at < ends_[i]; ++at) {
+        float& score = scratch_.scores[bases_[i] + matches_[at].document];
+        if (score > 0) score = -1;
+      }
+    }
+  }
+
+  bool better(const TextHit& a, const TextHit& b) const {
+    if (a.score != b.score) return a.score > b.score;
+    const TextSource& first = search_.sources[a.source];
+    const TextSource& second = search_.sources[b.source];
+    if (first.group != second.group) return first.group < second.group;
+    const uint8_t first_kind = first.live.segment->kind(a.document);
+    const uint8_t second_kind = second.live.segment->kind(b.document);
+    if (first_kind != second_kind) return first_kind < second_kind;
+    return first.live.segment->key(a.document) < second.live.segment->key(b.document);
+  }
+
+  std::vector<TextHit> best(const std::vector<uint64_t>& places) const {
+    const auto order = [this](const TextHit& a, const TextHit& b) { return better(a, b); };
+    std::vector<TextHit> heap;  // the worst first
+    for (const uint64_t place : places) {
+      const float score = scratch_.scores[place];
+      if (score <= 0 || (heap.size() == search_.k && score < heap.front().score)) continue;
+      const auto source = static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
+      const TextHit hit{static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]), score};
+      if (heap.size() < search_.k) {
+        heap.push_back(hit);
+        std::push_heap(heap.begin(), heap.end(), order);
+      } else if (!heap.empty() && better(hit, heap.front())) {
+        std::pop_heap(heap.begin(), heap.end(), order);
+        heap.back() = hit;
+        std::push_heap(heap.begin(), heap.end(), order);
+      }
+    }
+    std::sort_heap(heap.begin(), heap.end(), order);
+    return heap;
+  }
+
+  const TextSearch& search_;
+  Scratch& scratch_;
+  std::vector<uint64_t> bases_;
+  uint64_t total_ = 0;
+  uint64_t documents_ = 0;
+  float average_ = 1;
+  uint32_t kinds_ = 0;
+  std::vector<uint64_t> touched_;
+  // Of the term under way, and where those of each source end.
+  std::vector<TextMatch> matches_;
+  std::vector<size_t> ends_;
+};
+
+}  // namespace
+
+float term_weight(uint64_t documents, uint64_t matching, uint32_t times) {
+  const auto all = static_cast<double>(documents);
+  const auto with = static_cast<double>(matching);
+  return static_cast<float>(times * std::log(1.0 + (all - with + 0.5) / (with + 0.5)));
+}
+
+float term_score(float weight, float frequency, float length, float average_length) {
+  const float norm = kBm25K1 * (1.0F - kBm25B + kBm25B * length / average_length);
+  return weight * frequency * (kBm25K1 + 1.0F) / (frequency + norm);
+}
+
+TextRanking rank_text(const TextSearch& search) {
+  thread_local Scratch scratch;
+  return Ranker(search, &scratch).run();
+}
+
+}  // namespace strata::index
