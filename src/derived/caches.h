@@ -41,7 +41,7 @@ class Caches {
   TextIndex& text() { return text_; }
   Worker& worker() { return worker_; }
 
-  uint64_t memory_bytes() const { return vectors_->memory_bytes(); }
+  uint64_t memory_bytes() const { return vectors_->memory_bytes() + text_.memory_bytes(); }
   // What the database's background work does with them; cheap.
   void tick() { vectors_->tick(); }
   // Of the files in the folder; what cannot be looked at counts for nothing.
