@@ -108,6 +108,23 @@ METHODS = {
     "json_create_index": {"name": "i", "path": "$.a"},
     "json_list_indexes": {"as_of": None},
     "json_drop_index": {"name": "i"},
+    "vector_create_collection": {"name": "new", "dim": 2, "metric": None},
+    "vector_delete_collection": {"name": "v"},
+    "vector_list_collections": {"as_of": None},
+    "vector_upsert": {"coll": "v", "key": "k", "vector": [1, 2], "metadata": {"a": 1}},
+    "vector_batch_upsert": {
+        "coll": "v", "entries": None, "keys": ["k"], "vectors": [[1, 2]], "metadata": None, "progress": None,
+    },
+    "vector_get": {"coll": "v", "key": "k", "as_of": None},
+    "vector_delete": {"coll": "v", "key": "k"},
+    "vector_list": {"coll": "v", "prefix": None, "limit": 1, "as_of": None},
+    "vector_history": {"coll": "v", "key": "k", "as_of": None},
+    "vector_search": {
+        "coll": "v", "query": [1, 0], "k": 1, "metric": None, "filters": None, "exact": False, "as_of": None,
+    },
+    "vector_batch_search": {
+        "coll": "v", "queries": [[1, 0]], "k": 1, "metric": None, "filters": None, "exact": False, "as_of": None,
+    },
     "branch_create": {"name": "new"},
     "branch_get": {"name": "b"},
     "branch_list": {},
@@ -144,7 +161,7 @@ METHODS = {
     "backup": {"path": "copy", "progress": None},
     "time_range": {},
     "close": {},
-}
+}  # fmt: skip
 FACTORIES = {
     "open": {
         "path": "db", "durability": "buffered", "read_only": False, "cache_bytes": 2**24, "keep_history": None,
@@ -167,6 +184,8 @@ def fill(db):
     db.state_set("k", 1)
     db.event_batch_append([("t", {"a": 1}), ("u", {}), ("t", {"b": [1]})])
     db.json_set("d", "$", {"a": 1, "l": {}})
+    db.vector_create_collection("v", 2)
+    db.vector_batch_upsert("v", keys=["k", "l"], vectors=[[1, 2], [3, 4]], metadata=[{"n": 1}, None])
     db.space_use("s")
     db.kv_put("k", "s")
     db.space_use("default")
@@ -241,7 +260,8 @@ def test_too_many_too_few_and_unknown_arguments(db, method):
     for required in [
         name
         for name in good
-        if name
+        if good[name] is not None  # else it is one of several ways to say it
+        and name
         in (
             "key",
             "value",
