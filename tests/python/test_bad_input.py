@@ -138,7 +138,7 @@ METHODS = {
     "branch_revert": {"name": "b", "to": 4 * 10**15},
     "branch_export": {"name": "b", "path": "bundle", "since": None, "progress": None},
     "branch_import": {"path": "bundle", "name": "new", "progress": None},
-    "branch_validate_bundle": {"path": "bundle", "progress": None},
+    "branch_validate_bundle": {"path": "bundle"},
     "current_branch": {},
     "space_create": {"name": "new"},
     "space_list": {"as_of": None},
@@ -276,6 +276,7 @@ def test_too_many_too_few_and_unknown_arguments(db, method):
             "payload",
             "sequence",
         )
+        and (method, name) != ("branch_import", "name")  # which the bundle gives
     ]:
         with pytest.raises(TypeError):
             call(**{name: value for name, value in good.items() if name != required})
