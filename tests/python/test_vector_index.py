@@ -151,10 +151,10 @@ def test_filters_give_k_hits_at_any_selectivity():
                 held,
                 queries,
                 keep=lambda key, bound=bound: numbers[int(key)] < bound,
-                filter=[{"field": "n", "op": "lt", "value": bound}],
+                filters=[{"field": "n", "op": "lt", "value": bound}],
             )
             assert wanted >= 0.99
-        found = db.vector_search("c", queries[0], 5, filter=[{"field": "deep.even", "op": "eq", "value": True}])
+        found = db.vector_search("c", queries[0], 5, filters=[{"field": "deep.even", "op": "eq", "value": True}])
         assert all(hit["metadata"]["deep"]["even"] for hit in found)
         assert len(found) == 5
 
