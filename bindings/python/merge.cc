@@ -1,8 +1,7 @@
 // Session.branch_diff and branch_merge.
-#include <chrono>
-
 #include "arguments.h"
 #include "convert.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "rows.h"
 #include "session.h"
@@ -72,44 +71,6 @@ branch changed each of ten times the callable ran; ValidationError `unknown_stra
 
 constexpr Signature kMerge{"branch_merge", 3, 2, {"source", "target", "strategy", "dry_run"}};
 constexpr Signature kDiff{"branch_diff", 2, 2, {"a", "b", "limit", "as_of"}};
-
-// Runs `operation(KeepOn)` without the GIL, and ends it when the user presses Ctrl-C. No Python code runs in between:
-// the signal is only looked for, and handled when the operation is over. If the handler does not raise, all begins
-// anew. False with an exception set if it does.
-template <typename Answer, typename Operation>
-bool run_interruptible(Answer* answer, Operation&& operation) {
-  using Clock = std::chrono::steady_clock;
-  constexpr auto kPollEvery = std::chrono::milliseconds(5);
-  while (true) {
-    bool interrupted = false;
-    {
-      GilReleased released;
-      Clock::time_point next_poll = Clock::now() + kPollEvery;
-      const KeepOn keep_on = [&] {
-        if (Clock::now() < next_poll) return true;
-        const Reacquired gil(released);
-        interrupted = PyOS_InterruptOccurred() != 0;
-        next_poll = Clock::now() + kPollEvery;
-        return !interrupted;
-      };
-      *answer = operation(keep_on);
-    }
-    if (!interrupted) return true;
-    PyErr_SetInterrupt();
-    if (PyErr_CheckSignals() != 0) return false;
-  }
-}
-
-// As run_long, interruptible.
-template <typename Answer, typename Operation>
-bool run_call(Handle* handle, Answer* answer, Operation&& operation) {
-  const CallingTask task(handle);
-  return run_interruptible(answer, [&](const KeepOn& keep_on) -> Answer {
-    Call call(*handle->session, Call::kWait);
-    if (!call.entered().is_ok()) return call.entered();
-    return operation(call, keep_on);
-  });
-}
 
 // Names that many entries repeat; they live as long as the process.
 PyObject* interned(PyObject** kept, const char* text) {

@@ -56,10 +56,6 @@ struct RevertResult {
   uint64_t timestamp = 0;  // of the commit; of the branch's last one if there was nothing to undo
 };
 
-// False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
-// calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
-using KeepOn = std::function<bool()>;
-
 // What an entry of a diff or a conflict is about.
 struct EntityName {
   std::string space;

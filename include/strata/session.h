@@ -49,6 +49,10 @@ struct VersionedValue {
   bool deleted = false;
 };
 
+// False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
+// calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
+using KeepOn = std::function<bool()>;
+
 // Rows in one buffer: what scans, lists and histories fill. Views are valid until the next change of the object.
 class RowList {
  public:

@@ -117,7 +117,7 @@ enum class Code : uint8_t {
   kDatabaseLocked,
   // written by a newer release
   kFormatTooNew,
-  // a call or an argument of a later release, such as a JSONPath to many places in `json_get`
+  // a call or an argument of a later release, such as `embedder=`
   kNotImplemented,
   kWouldBlock,  // internal to the engine and its bindings: a call that may not wait would have to
 
@@ -136,6 +136,8 @@ enum class Code : uint8_t {
   kHistoryTrimmed,
   // more than 1 GiB of writes in one transaction
   kTransactionTooLarge,
+  // a JSONPath that would look at too much, or return more than 256 MiB: see limits.md
+  kQueryTooCostly,
   // the branch is not as the exported one was at `since`, or was changed during the import: import the whole branch
   kDeltaMismatch,
   // the folder for a backup is not empty

@@ -60,6 +60,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"space_not_empty", ErrorKind::kConstraint},
     {"history_trimmed", ErrorKind::kConstraint},
     {"transaction_too_large", ErrorKind::kConstraint},
+    {"query_too_costly", ErrorKind::kConstraint},
     {"delta_mismatch", ErrorKind::kConstraint},
     {"backup_exists", ErrorKind::kConstraint},
     {"read_only", ErrorKind::kAccessDenied},
