@@ -228,6 +228,7 @@ class Documents:
         "$.l[?@.x > 1]",
         "$..none",
     )
+    CONDITIONS = ("@.a", "!@.a", "@.a.b == 1", "$[?@.a.n < 5]", " @.l[?@ == 1] || @.b ", "@.b == 'text'", "@.")
     BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ", "$[?@.a==]")
     POINTERS = ("", "/a", "/a/b", "/l", "/l/0", "/l/-", "/l/9", "/é", "/none", "a")
 
@@ -241,6 +242,8 @@ class Documents:
             pair.check(handles, "json_get", key, rng.choice(rng.choice([self.PATHS, self.QUERIES])), **then)
         elif kind < 0.5:
             pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
+        elif kind < 0.6:
+            pair.check(handles, "json_find", rng.choice(self.CONDITIONS), rng.choice([None, None, 0, 1, 2, -1]), **then)
         elif kind < 0.7:
             pair.check(handles, "json_list", rng.choice(PREFIXES), rng.choice([None, 0, 1, 2]), **then)
         else:
