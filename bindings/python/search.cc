@@ -112,13 +112,12 @@ PyObject* member(size_t index) {
 PyObject* dict_of(const SearchHit& hit, size_t rank) {
   Ref dict(new_dict(6));
   if (!dict) return nullptr;
-  const bool filled =
-      set_named(dict.get(), member(0), decode_name(kPrimitives[static_cast<size_t>(hit.primitive)])) &&
-      set_named(dict.get(), member(1), entity_of(hit)) &&
-      set_named(dict.get(), member(2), PyFloat_FromDouble(hit.score)) &&
-      set_named(dict.get(), member(3), number(rank)) &&
-      set_named(dict.get(), member(4), decode_text(hit.snippet)) &&
-      set_named(dict.get(), member(5), decode_name(hit.space));
+  const bool filled = set_named(dict.get(), member(0), decode_name(kPrimitives[static_cast<size_t>(hit.primitive)])) &&
+                      set_named(dict.get(), member(1), entity_of(hit)) &&
+                      set_named(dict.get(), member(2), PyFloat_FromDouble(hit.score)) &&
+                      set_named(dict.get(), member(3), number(rank)) &&
+                      set_named(dict.get(), member(4), decode_text(hit.snippet)) &&
+                      set_named(dict.get(), member(5), decode_name(hit.space));
   return filled ? dict.release() : nullptr;
 }
 

@@ -4,8 +4,8 @@
 // a cell, a JSON document, an event or a vector's metadata. Queries are as in docs/search.md: words are ORed and ranked
 // by BM25, "phrases" must occur, -words must not, prefix* and field:word narrow. No text is wrong as a query.
 //
-// A search sees every commit at once and, in a transaction, its own writes. The first search of a space makes its index;
-// later ones bring it up to date, so that a write pays nothing.
+// A search sees every commit at once and, in a transaction, its own writes. The first search of a space makes its
+// index; later ones bring it up to date, so that a write pays nothing.
 //
 // Works on the session's current branch. Thread safety, common errors: strata/session.h. Ownership: borrows the Call.
 #pragma once
@@ -25,9 +25,9 @@ enum class SearchPrimitive : uint8_t { kEvent, kJson, kKv, kState, kVector };
 
 struct SearchRequest {
   std::string_view query;
-  uint64_t k = 10;                                             // REQUIRES: at least 1
-  std::optional<std::vector<SearchPrimitive>> primitives;      // nothing: all
-  std::optional<std::vector<std::string_view>> spaces;         // nothing: the current one
+  uint64_t k = 10;                                         // REQUIRES: at least 1
+  std::optional<std::vector<SearchPrimitive>> primitives;  // nothing: all
+  std::optional<std::vector<std::string_view>> spaces;     // nothing: the current one
   AsOf as_of;
 };
 

@@ -33,6 +33,7 @@ from stratadb.types import (
     MergeReport,
     Page,
     RevertReport,
+    SearchHit,
     TimeRange,
     Vector,
     VectorFilter,
@@ -255,6 +256,20 @@ class Session:
     def space_delete(self, name: str, *, force: bool = False) -> None: ...
     def space_use(self, name: str) -> None: ...
     def current_space(self) -> str: ...
+
+    # Search.
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        primitives: Iterable[str] | None = None,
+        *,
+        spaces: Iterable[str] | None = None,
+        mode: Literal["keyword", "hybrid", "semantic"] = "keyword",
+        vector: Any = None,
+        collection: str | None = None,
+        as_of: int | datetime | None = None,
+    ) -> list[SearchHit]: ...
 
     # Transactions.
     def begin(

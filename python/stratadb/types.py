@@ -19,6 +19,17 @@ class HistoryEntry(Versioned):
     deleted: bool
 
 
+class SearchHit(TypedDict):
+    """One hit of `search`. `entity` is a name, or the sequence of an event; `rank` counts from 1."""
+
+    primitive: Literal["event", "json", "kv", "state", "vector"]
+    entity: str | int | tuple[str, str]
+    score: float
+    rank: int
+    snippet: str
+    space: str
+
+
 class Page(TypedDict):
     """`kv_list_paginated`. `cursor` is None exactly if nothing follows."""
 

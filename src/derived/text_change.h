@@ -30,7 +30,7 @@ class TextChange {
  private:
   struct Part {
     index::SegmentPtr segment;
-    index::LivenessPtr live;                    // as it was
+    index::LivenessPtr live;                   // as it was
     std::shared_ptr<index::Liveness> changed;  // instead, once something died
     bool alive(uint32_t document) const {
       return changed != nullptr ? changed->alive(document) : live == nullptr || live->alive(document);

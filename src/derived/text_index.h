@@ -1,5 +1,5 @@
-// The text index: for each space of each branch that is searched, what its documents say, as of one root. A cache: it is
-// made by the first search, brought up to date by the diff of two roots, and could be thrown away at any time.
+// The text index: for each space of each branch that is searched, what its documents say, as of one root. A cache: it
+// is made by the first search, brought up to date by the diff of two roots, and could be thrown away at any time.
 //
 // A snapshot answers for exactly one root. It is a list of immutable segments, and of each which documents are alive;
 // catching up adds a small segment and a changed list. So branches share segments, a fork starts with its parent's

@@ -225,7 +225,8 @@ bool FoldedReader::fill() {
   utf8proc_int32_t parts[kMostFolded];
   int boundary = UTF8PROC_BOUNDCLASS_START;
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
-  const auto size = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, kMostFolded, options, &boundary);
+  const auto size =
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, kMostFolded, options, &boundary);
   if (size == 1 && is_kana(static_cast<uint32_t>(parts[0]))) {  // of half width
     if (join_following(static_cast<uint32_t>(parts[0]), begin, end)) return true;
   }

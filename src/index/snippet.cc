@@ -197,7 +197,8 @@ std::string SnippetMaker::snippet() {
     if (behind) end = std::max(end, pieces[last++].end);
   }
   if (end == begin || used > kSnippetCharacters) {  // one word that is longer than a snippet, or none at all
-    end = begin + cut_after(text.substr(begin, std::min(text.size() - begin, 8 * kSnippetCharacters)), kSnippetCharacters);
+    end = begin +
+          cut_after(text.substr(begin, std::min(text.size() - begin, 8 * kSnippetCharacters)), kSnippetCharacters);
   }
   return marked(text, begin, end, pieces);
 }

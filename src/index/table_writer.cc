@@ -22,7 +22,9 @@ void write_key_order(uint32_t documents, TextSegment::Sections* sections) {
   };
   std::vector<uint32_t> order(documents);
   std::iota(order.begin(), order.end(), 0u);
-  const auto less = [&](uint32_t a, uint32_t b) { return kinds[a] != kinds[b] ? kinds[a] < kinds[b] : key(a) < key(b); };
+  const auto less = [&](uint32_t a, uint32_t b) {
+    return kinds[a] != kinds[b] ? kinds[a] < kinds[b] : key(a) < key(b);
+  };
   if (!std::is_sorted(order.begin(), order.end(), less)) std::sort(order.begin(), order.end(), less);
   for (const uint32_t document : order) base::put_u32((*sections)[TextSegment::kByKey], document);
 }
@@ -41,15 +43,14 @@ void TableWriter::add(std::string_view word, std::string_view list, std::string_
   base::put_u32(section(TextSegment::kCounts), documents);
   const std::string_view stemmed = stem(word);
   Stemmed entry{0, static_cast<uint32_t>(stems_.size()), static_cast<uint32_t>(stemmed.size()), number};
-  for (size_t i = 0; i < 8; ++i) entry.head = entry.head << 8 | (i < stemmed.size() ? static_cast<uint8_t>(stemmed[i]) : 0);
+  for (size_t i = 0; i < 8; ++i)
+    entry.head = entry.head << 8 | (i < stemmed.size() ? static_cast<uint8_t>(stemmed[i]) : 0);
   stems_.append(stemmed);
   stemmed_.push_back(entry);
 }
 
 void TableWriter::end() {
-  const auto stem_of = [&](const Stemmed& entry) {
-    return std::string_view(stems_).substr(entry.begin, entry.bytes);
-  };
+  const auto stem_of = [&](const Stemmed& entry) { return std::string_view(stems_).substr(entry.begin, entry.bytes); };
   std::sort(stemmed_.begin(), stemmed_.end(), [&](const Stemmed& a, const Stemmed& b) {
     if (a.head != b.head) return a.head < b.head;
     const int order = stem_of(a).compare(stem_of(b));

@@ -32,7 +32,8 @@ class Ranker {
       documents_ += search.statistics.documents[kind];
       units += search.statistics.units[kind];
     }
-    average_ = documents_ == 0 ? 1.0F : static_cast<float>(static_cast<double>(units) / static_cast<double>(documents_));
+    average_ =
+        documents_ == 0 ? 1.0F : static_cast<float>(static_cast<double>(units) / static_cast<double>(documents_));
     if (average_ == 0) average_ = 1.0F;
     // Where everything in an unharmed segment is searched, nobody need look at each document.
     bool other_kinds = false;
@@ -129,7 +130,8 @@ class Ranker {
     for (const uint64_t place : places) {
       const float score = scratch_.scores[place];
       if (score <= 0 || (heap.size() == search_.k && score < heap.front().score)) continue;
-      const auto source = static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
+      const auto source =
+          static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
       const TextHit hit{static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]), score};
       if (heap.size() < search_.k) {
         heap.push_back(hit);

@@ -39,7 +39,7 @@ struct TextStatistics {
 struct TextSearch {
   const TextQuery& query;
   std::span<const TextSource> sources;
-  TextStatistics statistics;  // of all sources
+  TextStatistics statistics;    // of all sources
   uint32_t kinds = UINT32_MAX;  // those searched, a bit each
   size_t k = 10;
 };

@@ -2,8 +2,8 @@
 // that a file is read as it is.
 //
 // A document has a kind (a small number), a key, an identity (two numbers that name its version) and strings. A string
-// is the text of a value or the name of a member; each has a path, the names that lead to it. Words are numbered through
-// a document, with a gap between strings, so that a phrase lies in one.
+// is the text of a value or the name of a member; each has a path, the names that lead to it. Words are numbered
+// through a document, with a gap between strings, so that a phrase lies in one.
 //
 // Thread safety: constant after construction. Ownership: owns its bytes.
 #pragma once

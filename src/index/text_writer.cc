@@ -63,8 +63,7 @@ void WordCollector::end_document(uint32_t document) {
 void WordCollector::write(WordTable table, TextSegment::Sections* sections) {
   std::vector<uint32_t> order(entries_.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return word(entries_[a]) < word(entries_[b]); });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return word(entries_[a]) < word(entries_[b]); });
   TableWriter writer(table, sections);
   for (const uint32_t index : order) {
     Entry& entry = entries_[index];
@@ -92,8 +91,7 @@ uint32_t SegmentBuilder::path(uint32_t parent, std::string_view name) {
     text_bytes_ += name.size();
     base::put_u32(sections_[TextSegment::kPathParents], parent);
     sections_[TextSegment::kPathNames].append(name);
-    base::put_u32(sections_[TextSegment::kPathEnds],
-                  static_cast<uint32_t>(sections_[TextSegment::kPathNames].size()));
+    base::put_u32(sections_[TextSegment::kPathEnds], static_cast<uint32_t>(sections_[TextSegment::kPathNames].size()));
   }
   return found->second;
 }

@@ -108,7 +108,9 @@ TEST(Words, LongAndBroken) {
   for (int i = 0; i < 500; ++i) accents += "ж";
   ASSERT_EQ(words(accents).size(), 1u);
   EXPECT_EQ(words(accents)[0].size(), kMaxWordBytes);
-  EXPECT_EQ(words("ab\xFF" "cd"), (Words{"ab", "cd"}));
+  EXPECT_EQ(words("ab\xFF"
+                  "cd"),
+            (Words{"ab", "cd"}));
   EXPECT_EQ(words("ab\xE6\x9D"), (Words{"ab"}));
 }
 

@@ -60,6 +60,7 @@ ODD = {
 # Good arguments for every public method, by name; each is replaced by every odd one in turn.
 METHODS = {
     "kv_put": {"key": "k", "value": 1},
+    "search": {"query": "text", "k": 1, "primitives": ["kv"], "spaces": ["default"], "mode": "keyword", "as_of": None},
     "kv_get": {"key": "k", "default": 1, "as_of": None},
     "kv_get_versioned": {"key": "k", "as_of": None},
     "kv_exists": {"key": "k", "as_of": None},
