@@ -124,7 +124,7 @@ TEST_F(LargeBranchTest, AForkOfThePastThatIsRefusedLeavesNothing) {
   put_many("default", 2000, text("second"));
   ASSERT_TRUE(fork("default", "taken", {}).is_ok());
   EXPECT_EQ(fork("default", "taken", then).code(), Code::kBranchExists);
-  ASSERT_TRUE(session_->compact(uint64_t{0}).is_ok());
+  ASSERT_TRUE(session_->compact(uint64_t{0}, nullptr).is_ok());
   EXPECT_EQ(fork("default", "past", then).code(), Code::kHistoryTrimmed);
   EXPECT_EQ(database().catalogue().everything().size(), 2u);
 }

@@ -80,7 +80,7 @@ def test_equal_scores_are_in_order(db):
         db.state_set("z", "same")
         db.kv_put("y", "same")
         db.kv_put("x", "same")
-        for n in range(3):
+        for _n in range(3):
             db.event_append("e", {"": "same"})
     hits = db.search("same", spaces=["b", "a"], primitives=["kv", "state"], k=5)
     names = [(hit["space"], hit["primitive"], hit["entity"]) for hit in hits]
