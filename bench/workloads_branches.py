@@ -145,6 +145,39 @@ def compare_time(ctx: Context, keys: int) -> dict[str, float]:
     return {"diff_us": percentile(diffs, 50) / 1e3, "merge_us": percentile(merges, 50) / 1e3}
 
 
+def merge_much_time(ctx: Context, keys: int) -> dict[str, float]:
+    """A merge of a fork in which every key was changed."""
+    store = ctx.loaded(keys)
+    store.fork("default", "work")
+    store.use("work")
+    pairs = [(key, {**value, "changed": 1}) for key, value in data.records(data.shuffled_keys(keys))]
+    for first in range(0, keys, 1000):
+        store.transaction(pairs[first : first + 1000])
+    with no_garbage_collection():
+        start = perf_counter_ns()
+        store.merge("work", "default")
+        spent = perf_counter_ns() - start
+    store.use("default")
+    if any(store.get(key) != value for key, value in pairs[:: keys // 10]):
+        raise AssertionError("a merge lost a change")
+    store.close()
+    return {"merge_ms": spent / 1e6}
+
+
+def merge_much_workload(label: str, keys: int) -> Workload:
+    return Workload(
+        f"merge_all_{label}",
+        [Row(f"merge of {label} changed keys", "merge_ms", "ms")],
+        partial(merge_much_time, keys=keys),
+        "buffered",
+        note="a fork in which every key was changed, merged back at once",
+        quick=keys <= 10_000,
+        rounds=1,
+        needs=("fork", "merge"),
+        only=("strata",),  # the older engine refuses more than about 4,096 changes
+    )
+
+
 def compare_workload(label: str, keys: int) -> Workload:
     return Workload(
         f"compare_{label}",
@@ -163,6 +196,7 @@ def compare_workload(label: str, keys: int) -> Workload:
 
 WORKLOADS = [
     *(compare_workload(label, keys) for label, keys in SIZES.items()),
+    *(merge_much_workload(label, SIZES[label]) for label in ("10k", "100k")),
     *(fork_workload(label, keys) for label, keys in SIZES.items()),
     *(depth_workload(label, keys) for label, keys in SIZES.items()),
 ]

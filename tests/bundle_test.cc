@@ -1,5 +1,5 @@
 // Mutants of bundles, most of them with their checksums put right: each is refused whole, or imported and read back as
-// exactly what it says.
+// exactly what it says. And bundles that somebody made up to do harm: lengths, depth, a little that expands to much.
 #include <gtest/gtest.h>
 #include <zstd.h>
 
@@ -8,6 +8,7 @@
 #include "base/checksum.h"
 #include "branch/bundle_reader.h"
 #include "engine_driver.h"
+#include "model/key_codec.h"
 #include "testing/random.h"
 #include "testing/test_clock.h"
 
@@ -335,6 +336,218 @@ TEST(BundleTest, NothingComesFromTheFuture) {
   lab.prepare();
   lab.refuse_the_future();
   lab.finish();
+}
+
+// ---- made up ----
+
+// A database, and bundles of it with parts of one's own.
+class Forger {
+ public:
+  Forger() {
+    options_.fs = files_.get();
+    options_.clock = &clock_;
+    options_.cache_bytes = 4u << 20;
+    options_.segment_bytes = 1u << 20;
+    driver_ = std::make_unique<EngineDriver>(options_);
+    EXPECT_TRUE(driver_->open().is_ok());
+    {
+      Call call(driver_->session(), Call::kWait);
+      EXPECT_TRUE(Kv(call).put("k", "\x01").is_ok());
+    }
+    EXPECT_TRUE(Bundles(driver_->session()).write("default", kPath, std::nullopt, nullptr).is_ok());
+    good_ = take_apart(read_file(*files_, kPath));
+  }
+  ~Forger() { EXPECT_TRUE(driver_->close().is_ok()); }
+  Forger(const Forger&) = delete;
+  Forger& operator=(const Forger&) = delete;
+
+  // Head, the only entry, the only commit.
+  const Parts& good() const { return good_; }
+
+  // An entry of that key in the space `default`.
+  branch::BundleEntry entry(std::string_view value, std::string* key) const {
+    *key = std::string(model::TreeKey("default", model::Tag::kKv, "made up"));
+    branch::BundleEntry entry;
+    entry.key = *key;
+    entry.version = 1;
+    entry.timestamp = *driver_->timestamp();
+    entry.value = value;
+    return entry;
+  }
+  // The bytes in the place of the one entry, or behind it.
+  Parts with_entries(std::string bytes, uint64_t entries) const {
+    Parts parts = good_;
+    parts.blocks[1].bytes = std::move(bytes);
+    parts.totals.entries = entries;
+    return parts;
+  }
+
+  // Empty: it is refused as damaged, and nothing is changed.
+  std::string problem_of(const std::string& bundle) {
+    write_file(*files_, kPath, bundle);
+    const auto verdict = Bundles(driver_->session()).validate(kPath, nullptr);
+    if (!verdict.is_ok()) return verdict.status().to_string();
+    if (!verdict->problem) return "it is said to be good";
+    const auto imported = Bundles(driver_->session()).import(kPath, "copy", nullptr);
+    if (imported.is_ok()) return "it was imported";
+    if (imported.status().code() != Code::kBundleDamaged) return imported.status().to_string();
+    Call call(driver_->session(), Call::kWait);
+    if (*Branches(call).exists("copy")) return "a branch was left behind";
+    return driver_->database().catalogue().everything().size() == 1 ? "" : "a branch without a name was left behind";
+  }
+  // Empty: it is imported.
+  std::string problem_of_good(const std::string& bundle) {
+    write_file(*files_, kPath, bundle);
+    const auto imported = Bundles(driver_->session()).import(kPath, "copy", nullptr);
+    if (!imported.is_ok()) return imported.status().to_string();
+    Call call(driver_->session(), Call::kWait);
+    return Branches(call).remove("copy").is_ok() ? "" : "it cannot be deleted";
+  }
+
+ private:
+  std::unique_ptr<os::FileSystem> files_ = os::make_memory_file_system();
+  testing::TestClock clock_;
+  DriverOptions options_;
+  std::unique_ptr<EngineDriver> driver_;
+  Parts good_;
+};
+
+std::string nested(size_t depth) {
+  ValueWriter writer;
+  for (size_t i = 0; i < depth; ++i) (void)writer.begin_array();
+  for (size_t i = 0; i < depth; ++i) (void)writer.end();
+  return std::string(writer.result());
+}
+
+// One inside the other, whatever the writer of values thinks of it: arrays of one item that is known to be as deep.
+std::string nested_too_deep(size_t depth) {
+  const std::string inner = nested(1);
+  const std::string outer = nested(2);
+  // What an array puts before its one item.
+  const std::string before = outer.substr(0, outer.size() - inner.size());
+  std::string bytes;
+  for (size_t i = 1; i < depth; ++i) bytes += before;
+  return bytes + inner;
+}
+
+TEST(BundleTest, HostileDepth) {
+  Forger forger;
+  std::string key;
+  for (const size_t depth : {size_t{128}, size_t{129}, size_t{1'000'000}}) {
+    const std::string value = depth == 128 ? nested(depth) : nested_too_deep(depth);
+    std::string bytes;
+    branch::put_entry(bytes, forger.entry(value, &key), nullptr);
+    const std::string bundle = put_together(forger.with_entries(bytes, 1));
+    EXPECT_EQ(depth == 128 ? forger.problem_of_good(bundle) : forger.problem_of(bundle), "") << depth;
+  }
+}
+
+TEST(BundleTest, HostileLengths) {
+  Forger forger;
+  std::string key;
+  std::string good;
+  branch::put_entry(good, forger.entry("\x01", &key), nullptr);
+  ASSERT_EQ(forger.problem_of_good(put_together(forger.with_entries(good, 1))), "");
+  const std::string huge[] = {std::string("\x7f"),
+                              std::string("\xff\xff\xff\xff\x7f", 5),
+                              std::string("\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 9),
+                              std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10),
+                              std::string(11, '\xff'),
+                              std::string("\x80\x80\x80", 3)};
+  const size_t places[] = {1, 2 + key.size(), good.size() - 2};  // of the key's length, the version, the value's length
+  for (const std::string& number : huge) {
+    for (const size_t at : places) {
+      std::string bytes = good;
+      bytes.replace(at, 1, number);
+      if (at == 2 + key.size() && number.size() < 10) continue;  // a version may be large
+      EXPECT_EQ(forger.problem_of(put_together(forger.with_entries(bytes, 1))), "") << at << " " << number.size();
+    }
+    Parts commits = forger.good();
+    commits.blocks[2].bytes = commits.blocks[2].bytes.substr(0, 8) + "\x01" + number + "m";
+    EXPECT_EQ(forger.problem_of(put_together(commits)), "") << "a message of " << number.size();
+    Parts head = forger.good();
+    head.blocks[0].bytes = head.blocks[0].bytes.substr(0, 13) + number + "default";
+    EXPECT_EQ(forger.problem_of(put_together(head)), "") << "a name of " << number.size();
+  }
+  // More and fewer entries than it says, nothing at all, half an entry.
+  EXPECT_EQ(forger.problem_of(put_together(forger.with_entries(good, 2))), "");
+  EXPECT_EQ(forger.problem_of(put_together(forger.with_entries(good, 0))), "");
+  EXPECT_EQ(forger.problem_of(put_together(forger.with_entries(good.substr(0, good.size() / 2), 1))), "");
+  Parts headless = forger.good();
+  headless.blocks.erase(headless.blocks.begin());
+  EXPECT_EQ(forger.problem_of(put_together(headless)), "");
+}
+
+// Resident bytes of the process at their most.
+uint64_t most_memory() {
+  uint64_t kilobytes = 0;
+  if (FILE* const file = std::fopen("/proc/self/status", "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof(line), file) != nullptr) {
+      unsigned long long found = 0;
+      if (std::sscanf(line, "VmHWM: %llu kB", &found) == 1) kilobytes = found;
+    }
+    (void)std::fclose(file);
+  }
+  return kilobytes << 10;
+}
+
+// Counts anew from what is resident now. False: the system does not do that.
+bool forget_most_memory() {
+  FILE* const file = std::fopen("/proc/self/clear_refs", "w");
+  if (file == nullptr) return false;
+  const bool written = std::fputs("5", file) >= 0;
+  return std::fclose(file) == 0 && written;
+}
+
+// Some kilobytes that are hundreds of megabytes when decompressed: what is held at once is one block.
+TEST(BundleTest, ABombTakesNoMoreThanABlock) {
+  Forger forger;
+  constexpr size_t kLength = 32u << 20;
+  constexpr uint64_t kBlocks = 8;
+  ValueWriter writer;
+  ASSERT_TRUE(writer.string(std::string(kLength, 'x')));
+  const std::string value(writer.result());
+  Parts parts = forger.good();
+  const Block commits = parts.blocks[2];
+  parts.blocks.resize(1);
+  std::string made_up;
+  branch::BundleEntry entry = forger.entry(value, &made_up);
+  for (uint64_t i = 0; i < kBlocks; ++i) {
+    const model::TreeKey key("default", model::Tag::kKv, "key " + std::to_string(i));
+    const std::string_view bytes = key;
+    entry.key = bytes;
+    Block block{static_cast<uint32_t>(BlockKind::kEntries), {}};
+    branch::put_entry(block.bytes, entry, nullptr);
+    parts.blocks.push_back(std::move(block));
+  }
+  parts.blocks.push_back(commits);
+  parts.totals.entries = kBlocks + 1;  // which it does not hold: found at its end
+  std::string bomb = put_together(parts);
+  EXPECT_LT(bomb.size(), size_t{1} << 20);
+  parts = Parts();
+  const bool counted = forget_most_memory();
+  const uint64_t before = most_memory();
+  EXPECT_EQ(forger.problem_of(bomb), "");
+#if !defined(__SANITIZE_ADDRESS__)
+  if (counted) {
+    EXPECT_LT(most_memory() - before, uint64_t{4} * kLength);
+  }
+#endif
+  // Blocks that expand to more than they say, and to less.
+  for (const size_t says : {size_t{1}, size_t{1000}, branch::kMaxBlockBytes, size_t{1} << 31}) {
+    std::string changed = bomb;
+    const size_t second = branch::kBundleHeaderBytes + branch::kBlockHeaderBytes + base::load_u32(&changed[24]);
+    base::store_u32(&changed[second + 12], static_cast<uint32_t>(says));
+    const std::string_view rest(&changed[second + 4], 12 + base::load_u32(&changed[second + 8]));
+    base::store_u32(&changed[second], base::checksum(rest, 1));
+    base::Sha256 sha;
+    const size_t end = changed.size() - 40;
+    sha.add(std::string_view(changed).substr(0, end));
+    const base::Sha256::Digest digest = sha.finish();
+    changed.replace(end, digest.size(), std::string(digest.data(), digest.size()));
+    EXPECT_EQ(forger.problem_of(changed), "") << says;
+  }
 }
 
 TEST(BundleTest, MutantsAreRefusedOrReadBack) {

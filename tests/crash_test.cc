@@ -30,7 +30,7 @@ struct Setup {
 // The states of a database, oldest first; each commit made one.
 struct State {
   uint64_t timestamp = 0;
-  bool imported = false;   // made by an import, whose records come before it
+  bool in_steps = false;   // made by an import or a fork of the past, whose records come before it
   bool compacted = false;  // made by a compaction, which may commit more than once on its way
   ModelDb model;
 };
@@ -65,6 +65,7 @@ class Harness {
     options.fs = &fs;
     options.clock = &clock_;
     options.durability = setup_.durability;
+    options.rows_of_a_slice = 4;
     return options;
   }
 
@@ -93,7 +94,8 @@ class Harness {
       if (const Status done = driver.run(op, &next.model, &changed); !done.is_ok()) return fail(describe(op), done);
       next.timestamp = *driver.timestamp();
       next.compacted = op.kind == RandomOp::Kind::kCompact;
-      next.imported = op.kind == RandomOp::Kind::kCopy;
+      next.in_steps = op.kind == RandomOp::Kind::kCopy || op.kind == RandomOp::Kind::kDelta ||
+                      (op.kind == RandomOp::Kind::kFork && op.as_of.has_value());
       const bool background = random_.one_in(8);
       if (background) {
         if (const Status stepped = driver.database().background_step(); !stepped.is_ok()) {
@@ -151,8 +153,8 @@ class Harness {
   static bool is_at(const States& states, uint64_t i, uint64_t timestamp) {
     // A database that was just made has no commit yet, whatever its clock says.
     if (i == 0 || states[i].timestamp == timestamp) return true;
-    // An import that did not come to its end took times, and nothing more.
-    if (i + 1 < states.size() && states[i + 1].imported && timestamp > states[i].timestamp &&
+    // What did not come to its end took times, and nothing more.
+    if (i + 1 < states.size() && states[i + 1].in_steps && timestamp > states[i].timestamp &&
         timestamp < states[i + 1].timestamp) {
       return true;
     }

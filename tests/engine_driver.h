@@ -31,12 +31,14 @@ struct DriverOptions {
   os::FileSystem* fs = nullptr;
   os::Clock* clock = nullptr;
   std::string folder = "db";
+  uint64_t database_id = 0x5742415441444221;
   Durability durability = Durability::kBuffered;
   uint64_t segment_bytes = 16u << 10;
   uint64_t first_segment_bytes = 8u << 10;
   uint64_t unit_bytes = 48u << 10;
   uint64_t checkpoint_log_bytes = 24u << 10;
   size_t cache_bytes = 256u << 10;
+  size_t rows_of_a_slice = branch::kRowsOfASlice;
 };
 
 class EngineDriver {
@@ -50,7 +52,7 @@ class EngineDriver {
     database.fs = options_.fs;
     database.clock = options_.clock;
     database.folder = options_.folder;
-    database.database_id = 0x5742415441444221;
+    database.database_id = options_.database_id;
     database.segment_bytes = options_.segment_bytes;
     database.first_segment_bytes = options_.first_segment_bytes;
     database.unit_bytes = options_.unit_bytes;
@@ -61,6 +63,7 @@ class EngineDriver {
     open.read_only = read_only;
     open.cache_bytes = options_.cache_bytes;
     STRATA_ASSIGN(session_, db::SessionAccess::open(database, open));
+    this->database().catalogue().set_rows_of_a_slice(options_.rows_of_a_slice);
     return Status::ok();
   }
   Status close() {
@@ -100,6 +103,8 @@ class EngineDriver {
     return check_versions(op, *model);
   }
 
+  std::string bundle_path() const { return options_.folder + "/copy.bundle"; }
+
   // What the work changes, as a commit of that time.
   void on_model(const testing::RandomOp& op, uint64_t now, testing::ModelDb* model) const {
     switch (op.kind) {
@@ -111,6 +116,8 @@ class EngineDriver {
         return model->remove_branch(op.branch);
       case Kind::kCopy:
         return model->copy_branch(op.source, op.branch, now);
+      case Kind::kDelta:
+        return model->add_delta(model->branch(op.source), op.branch, now);
       case Kind::kRevert:
         return model->revert(op.branch, *op.as_of, now);
       case Kind::kCompact:
@@ -152,7 +159,9 @@ class EngineDriver {
         STRATA_TRY(merge(op, model));
         return true;
       case Kind::kCopy:
-        return copy_op(op);
+        return copy_op(op, std::nullopt);
+      case Kind::kDelta:
+        return copy_op(op, op.as_of);
       case Kind::kRevert:
         return revert_op(op, model);
       default:
@@ -190,7 +199,7 @@ class EngineDriver {
     for (const bool dry_run : {true, false}) {
       request.dry_run = dry_run;
       MergeResult result;
-      STRATA_TRY(Branches(call).merge(request, nullptr, &result));
+      STRATA_TRY(Branches(call).merge(request, &result));
       const testing::ModelMerge found{result.keys_applied, result.spaces_merged, result.conflicts.size()};
       if (found == expected) continue;
       return disagreement("a merge applied " + std::to_string(found.keys_applied) + " keys in " +
@@ -201,12 +210,12 @@ class EngineDriver {
     return Status::ok();
   }
 
-  Result<bool> copy_op(const testing::RandomOp& op) {
-    const std::string path = options_.folder + "/copy.bundle";
+  // The bundle stays, and is replaced by the next one.
+  Result<bool> copy_op(const testing::RandomOp& op, AsOf since) {
+    const std::string path = bundle_path();
     Bundles bundles(*session_);
-    STRATA_ASSIGN(const ExportReport written, bundles.write(op.source, path, std::nullopt, nullptr));
+    STRATA_ASSIGN(const ExportReport written, bundles.write(op.source, path, since, nullptr));
     STRATA_ASSIGN(const ImportReport read, bundles.import(path, op.branch, nullptr));
-    STRATA_TRY(options_.fs->remove(path));
     if (written.entry_count == read.entry_count) return true;
     return disagreement("a bundle was written with " + std::to_string(written.entry_count) + " entries and read with " +
                         std::to_string(read.entry_count));
@@ -377,6 +386,8 @@ class Comparison {
   }
 
  private:
+  static constexpr size_t kEachOf = 5;  // of what takes a call each
+
   static Status differ(const std::string& where, const std::string& what) {
     return Status::error(Code::kInvalidArgument, where + ": " + what);
   }
@@ -422,7 +433,7 @@ class Comparison {
 
   Status diff(Call& call, const std::string& a, const std::string& b, AsOf at) {
     const std::string where = "diff of " + a + " and " + b + " as of " + (at ? std::to_string(*at) : "now");
-    STRATA_ASSIGN(const DiffResult found, Branches(call).diff({a, b, {}, at}, nullptr));
+    STRATA_ASSIGN(const DiffResult found, Branches(call).diff({a, b, {}, at}));
     const testing::ModelDiff expected = model_.diff(a, b, at);
     if (testing::ModelDiff{found.added, found.removed, found.modified} == expected &&
         found.entries.size() == expected.added + expected.removed + expected.modified) {
@@ -446,6 +457,14 @@ class Comparison {
     }
     if (found->parent != branch.parent) return differ(name, "another parent");
     if (found->fork_timestamp != branch.fork_timestamp) return differ(name, "another fork_timestamp");
+    STRATA_ASSIGN(const std::vector<CommitInfo> commits, Branches(call).log(name, std::nullopt));
+    const std::vector<uint64_t> times = branch.log();
+    bool same_log = commits.size() == times.size();
+    for (size_t i = 0; same_log && i < times.size(); ++i) same_log = commits[i].timestamp == times[i];
+    if (!same_log) {
+      return differ(name, "a log of " + std::to_string(commits.size()) + " commits, not of " +
+                              std::to_string(times.size()) + ", cut at " + std::to_string(branch.trimmed_before));
+    }
     if (branch.created_at != 0 && found->created_at != branch.created_at) return differ(name, "another created_at");
     return Status::ok();
   }
@@ -475,8 +494,92 @@ class Comparison {
       STRATA_TRY(cells(call, where + " " + space, branch, space, at));
       STRATA_TRY(documents(call, where + " " + space, branch, space, at));
       STRATA_TRY(events(call, where + " " + space, branch.events(space, at), at));
+      STRATA_TRY(single_keys(call, where + " " + space + "/", branch, space, at));
+      STRATA_TRY(single_events(call, where + " " + space, branch.events(space, at), at));
+      if (at) STRATA_TRY(histories_of_space(call, where + " " + space + "/", branch, space, at));
+    }
+    for (const char* space : {"default", "notes", "a", "never"}) {
+      STRATA_ASSIGN(const bool found, Spaces(call).exists(space, at));
+      if (found != (std::find(spaces.begin(), spaces.end(), space) != spaces.end())) {
+        return differ(where, std::string("whether there is a space ") + space);
+      }
     }
     return Status::ok();
+  }
+
+  // What lists do not show, of some of the keys.
+  static Status single_keys(Call& call, const std::string& where, const testing::ModelBranch& branch,
+                            const std::string& space, AsOf at) {
+    const std::vector<std::string> ever = branch.keys_ever(space);
+    std::vector<std::string_view> asked;
+    std::string value;
+    for (size_t i = at.value_or(0) % kEachOf; i < ever.size(); i += kEachOf) {
+      const testing::ModelVersion* expected = branch.get(space, ever[i], at);
+      STRATA_ASSIGN(const bool exists, Kv(call).exists(ever[i], at));
+      STRATA_ASSIGN(const auto found, Kv(call).get(ever[i], at, &value));
+      const bool there = expected != nullptr;
+      if (exists != there || found.has_value() != there) return differ(where + ever[i], "whether it is there");
+      if (there && (value != *expected->value || found->version != expected->version ||
+                    found->timestamp != expected->timestamp)) {
+        return differ(where + ever[i], "another version");
+      }
+      asked.push_back(ever[i]);
+    }
+    RowList rows;
+    STRATA_TRY(Kv(call).get_batch(asked, at, &rows));
+    if (rows.size() != asked.size()) return differ(where, "a batch of another size");
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const testing::ModelVersion* expected = branch.get(space, std::string(asked[i]), at);
+      const bool there = rows.entry(i).version != 0;
+      if (there != (expected != nullptr) || (there && rows.value(i) != *expected->value)) {
+        return differ(where + std::string(asked[i]), "another value in a batch");
+      }
+    }
+    return pages(call, where, branch, space, at);
+  }
+
+  static Status pages(Call& call, const std::string& where, const testing::ModelBranch& branch,
+                      const std::string& space, AsOf at) {
+    const std::string prefix = "key/1";
+    std::vector<std::string> seen;
+    std::optional<std::string> cursor;
+    do {
+      KeyList page;
+      std::optional<std::string> next;
+      STRATA_TRY(
+          Kv(call).page(prefix, 3, cursor ? std::optional<std::string_view>(*cursor) : std::nullopt, at, &page, &next));
+      for (size_t i = 0; i < page.size(); ++i) seen.emplace_back(page[i]);
+      cursor = std::move(next);
+    } while (cursor);
+    const auto expected = branch.scan(space, prefix, at);
+    bool equal = seen.size() == expected.size();
+    for (size_t i = 0; equal && i < seen.size(); ++i) equal = seen[i] == expected[i].first;
+    return equal ? Status::ok() : differ(where, "other pages of keys" + joined(seen));
+  }
+
+  static Status single_events(Call& call, const std::string& where,
+                              const std::vector<const testing::ModelEvent*>& expected, AsOf at) {
+    for (uint64_t sequence = at.value_or(0) % kEachOf; sequence < expected.size() + kEachOf; sequence += kEachOf) {
+      EventList found;
+      STRATA_ASSIGN(const bool there, Events(call).get(sequence, at, &found));
+      if (there != (sequence < expected.size()) || (there && found[0].payload != expected[sequence]->payload)) {
+        return differ(where, "another event " + std::to_string(sequence));
+      }
+    }
+    if (expected.empty()) return Status::ok();
+    EventQuery query;
+    query.as_of = at;
+    query.since = expected[expected.size() / 3]->timestamp;
+    query.until = expected[expected.size() / 2]->timestamp;
+    const auto chosen =
+        static_cast<size_t>(std::count_if(expected.begin(), expected.end(), [&](const testing::ModelEvent* event) {
+          return event->timestamp >= *query.since && event->timestamp <= *query.until;
+        }));
+    EventList some;
+    STRATA_TRY(Events(call).list(query, &some));
+    if (some.size() == chosen) return Status::ok();
+    return differ(where, std::to_string(some.size()) + " events between " + std::to_string(*query.since) + " and " +
+                             std::to_string(*query.until) + ", not " + std::to_string(chosen));
   }
 
   static Status documents(Call& call, const std::string& where, const testing::ModelBranch& branch,
@@ -562,30 +665,37 @@ class Comparison {
   Status histories(Call& call, const std::string& name, const testing::ModelBranch& branch) {
     for (const std::string& space : branch.spaces({})) {
       STRATA_TRY(call.space_use(space));
-      STRATA_TRY(histories_of(call, name + " history of " + space + "/", branch, space, testing::ModelFamily::kKey));
-      STRATA_TRY(
-          histories_of(call, name + " history of cell " + space + "/", branch, space, testing::ModelFamily::kCell));
-      STRATA_TRY(histories_of(call, name + " history of document " + space + "/", branch, space,
-                              testing::ModelFamily::kDocument));
+      STRATA_TRY(histories_of_space(call, name + " " + space + "/", branch, space, std::nullopt));
     }
     return Status::ok();
   }
 
-  static Status histories_of(Call& call, const std::string& what, const testing::ModelBranch& branch,
-                             const std::string& space, testing::ModelFamily family) {
-    for (const std::string& key : branch.keys_ever(space, family)) {
-      const std::string where = what + key;
-      const std::vector<testing::ModelVersion> expected = branch.history(space, key, {}, family);
-      RowList rows;
-      const auto known = family == testing::ModelFamily::kCell       ? State(call).history(key, {}, &rows)
-                         : family == testing::ModelFamily::kDocument ? Json(call).history(key, {}, &rows)
-                                                                     : Kv(call).history(key, {}, &rows);
-      STRATA_TRY(known.status());
-      if (rows.size() != expected.size() || *known == expected.empty()) {
-        return differ(where, std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));
+  // Of all now, of some as of then.
+  static Status histories_of_space(Call& call, const std::string& what, const testing::ModelBranch& branch,
+                                   const std::string& space, AsOf at) {
+    using Family = testing::ModelFamily;
+    const size_t step = at ? kEachOf : 1;
+    for (const Family family : {Family::kKey, Family::kCell, Family::kDocument}) {
+      const std::vector<std::string> ever = branch.keys_ever(space, family);
+      for (size_t i = at.value_or(0) % step; i < ever.size(); i += step) {
+        STRATA_TRY(history_of(call, what + ever[i], branch.history(space, ever[i], at, family), family, ever[i], at));
       }
-      for (size_t i = 0; i < rows.size(); ++i) STRATA_TRY(same(where, rows, i, expected[i]));
     }
+    return Status::ok();
+  }
+
+  static Status history_of(Call& call, const std::string& where, const std::vector<testing::ModelVersion>& expected,
+                           testing::ModelFamily family, const std::string& key, AsOf at) {
+    RowList rows;
+    const auto known = family == testing::ModelFamily::kCell       ? State(call).history(key, at, &rows)
+                       : family == testing::ModelFamily::kDocument ? Json(call).history(key, at, &rows)
+                                                                   : Kv(call).history(key, at, &rows);
+    STRATA_TRY(known.status());
+    if (rows.size() != expected.size() || *known == expected.empty()) {
+      return differ(where + " history",
+                    std::to_string(rows.size()) + " versions, not " + std::to_string(expected.size()));
+    }
+    for (size_t i = 0; i < rows.size(); ++i) STRATA_TRY(same(where + " history", rows, i, expected[i]));
     return Status::ok();
   }
 

@@ -34,6 +34,7 @@ constexpr testing::RandomOptions kScripts[] = {
     {.keys = 3, .branches = 0, .largest_value = 4000, .branch_ops = false, .retention_micros = 10},
     {.keys = 24, .branches = 3, .largest_value = 20'000},
     {.keys = 100, .branches = 6, .largest_value = 1500, .maintenance = false},
+    {.keys = 8, .branches = 4, .largest_value = 2000, .bundles = true, .retention_micros = 60},
 };
 constexpr uint64_t kSteps = 48;
 
@@ -49,6 +50,7 @@ class FaultRun {
     options_.fs = &fs_;
     options_.clock = &clock_;
     options_.durability = durability;
+    options_.rows_of_a_slice = 5;
   }
 
   // What was wrong; empty if nothing was.
@@ -116,6 +118,7 @@ class FaultRun {
     const std::vector<testing::Call> calls = fs_.calls();
     const auto broken = std::find_if(calls.begin(), calls.end(), [](const testing::Call& call) { return call.failed; });
     if (!is_commit(op) || broken == calls.end() || !changes_files(*broken)) return;
+    if (broken->path.starts_with(driver.bundle_path())) return check_writable(driver);
     // A write or a sync of the commit failed: this database cannot be sure of its disk any more.
     fs_.heal();
     Call call(driver.session(), Call::kWait);
@@ -124,6 +127,16 @@ class FaultRun {
     if (!refused.is_ok() && (refused.code() != failed.code() || !refused.message().starts_with(failed.message()))) {
       problem_ = "the first error was not kept: " + refused.to_string();
     }
+  }
+
+  // A bundle is no part of the database.
+  void check_writable(EngineDriver& driver) {
+    fs_.heal();
+    RandomOp op;
+    op.writes.push_back({"default", "one more", "\x01"});
+    bool changed = false;
+    const Status taken = driver.run(op, &model_, &changed);
+    if (!taken.is_ok()) problem_ = "no write was taken after that of a bundle failed: " + taken.to_string();
   }
 
   void reopen(EngineDriver& failed) {
@@ -252,6 +265,163 @@ TEST(FaultTest, DiskFillsUpAnywhere) {
   }
   EXPECT_GT(full, runs / 4);
   total.runs += full;
+}
+
+// Bundles, each of whose calls to the file system fails once: the error has a type, nothing is changed, and no file is
+// left behind.
+class BundleFaults {
+ public:
+  explicit BundleFaults(uint64_t seed) : seed_(seed) {
+    options_.fs = &fs_;
+    options_.clock = &clock_;
+  }
+
+  void prepare() {
+    driver_ = std::make_unique<EngineDriver>(options_);
+    ASSERT_TRUE(driver_->open().is_ok());
+    work(25);
+    since_ = *driver_->timestamp();
+    work(25);
+    Call call(driver_->session(), Call::kWait);
+    ASSERT_TRUE(Branches(call).fork("default", "mirror", since_).is_ok());
+    model_.fork("default", "mirror", since_, *driver_->timestamp());
+  }
+
+  // Every call, or as many of them, evenly spread, as there is time for. `undo`: what one that succeeded did.
+  void fail_each(const std::function<Status()>& operation, const std::function<void()>& undo,
+                 const std::function<void(const Status&)>& check) {
+    fs_.forget_calls();
+    ASSERT_TRUE(operation().is_ok());
+    const uint64_t calls = fs_.call_count();
+    undo();
+    const uint64_t wanted = std::max<uint64_t>(testing::scaled(60), 10);
+    const uint64_t step = std::max<uint64_t>(1, calls * std::size(kKinds) / wanted);
+    for (uint64_t i = seed_ % step; i < calls * std::size(kKinds); i += step) {
+      const Kind& kind = kKinds[i % std::size(kKinds)];
+      SCOPED_TRACE(std::string(kind.name) + " at call " + std::to_string(i / std::size(kKinds)));
+      fs_.inject({.at = i / std::size(kKinds), .forever = false, .code = kind.code, .written = kind.written});
+      const Status status = operation();
+      fs_.heal();
+      if (status.is_ok()) undo();
+      check(status);
+      ++total.runs;
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+
+  void exports(AsOf since) {
+    const auto operation = [&] { return bundles().write("default", kPath, since, nullptr).status(); };
+    ASSERT_TRUE(operation().is_ok());
+    const std::string good = bytes_of(kPath);
+    const auto nothing = [] {};
+    fail_each(operation, nothing, [&](const Status& status) {
+      ASSERT_TRUE(status.is_ok() || status.code() == Code::kIoError || status.code() == Code::kDiskFull);
+      ASSERT_EQ(bytes_of(kPath), good);
+      ASSERT_EQ(*fs_.list(kFolder), std::vector<std::string>{"bundle"});
+      ASSERT_EQ(differs(model_), std::nullopt);
+    });
+    // A disk without room for it, and a folder in the place of the file.
+    fs_.set_budget(good.size() / 2);
+    EXPECT_EQ(operation().code(), Code::kDiskFull);
+    fs_.heal();
+    EXPECT_EQ(bytes_of(kPath), good);
+    EXPECT_EQ(bundles().write("default", kFolder, since, nullptr).status().code(), Code::kIoError);
+    EXPECT_EQ(*fs_.list(kFolder), std::vector<std::string>{"bundle"});
+  }
+
+  // REQUIRES: exports.
+  void imports(bool delta) {
+    const std::string name = delta ? "mirror" : "copy";
+    const auto operation = [&] { return bundles().import(kPath, name, nullptr).status(); };
+    const std::string good = bytes_of(kPath);
+    const auto undo = [&] {
+      Call call(driver_->session(), Call::kWait);
+      ASSERT_TRUE(Branches(call).remove(name).is_ok());
+      if (delta) {
+        ASSERT_TRUE(Branches(call).fork("default", name, since_).is_ok());
+        model_.remove_branch(name);
+        model_.fork("default", name, since_, *driver_->timestamp());
+      }
+    };
+    fail_each(operation, undo, [&](const Status& status) {
+      ASSERT_EQ(bytes_of(kPath), good);
+      if (status.is_ok()) return;
+      ASSERT_TRUE(status.code() == Code::kIoError || status.code() == Code::kDiskFull) << status.to_string();
+      ASSERT_EQ(differs(model_), std::nullopt);
+      reopen(name, delta, undo);
+    });
+  }
+
+  uint64_t since() const { return since_; }
+  void finish() {
+    EXPECT_TRUE(driver_->session().verify(nullptr)->ok);
+    EXPECT_TRUE(driver_->session().compact(std::nullopt, nullptr).is_ok());
+    EXPECT_TRUE(audit_nodes(driver_->database()).is_ok());
+    EXPECT_TRUE(driver_->close().is_ok());
+  }
+
+ private:
+  static constexpr const char* kFolder = "elsewhere";
+  static constexpr const char* kPath = "elsewhere/bundle";
+
+  Bundles bundles() { return Bundles(driver_->session()); }
+
+  void work(int steps) {
+    ASSERT_TRUE(fs_.create_folder(kFolder).is_ok());
+    for (int i = 0; i < steps; ++i) {
+      bool changed = false;
+      ASSERT_TRUE(driver_->run(ops_.next(model_, {}), &model_, &changed).is_ok());
+    }
+  }
+
+  std::string bytes_of(const std::string& path) {
+    auto file = memory_->open(path, os::OpenMode::kRead);
+    if (!file.is_ok()) return {};
+    std::string bytes(static_cast<size_t>(*(*file)->size()), '\0');
+    return *(*file)->read(0, bytes.size(), bytes.data()) == bytes.size() ? bytes : std::string();
+  }
+
+  std::optional<std::string> differs(const ModelDb& model) { return Comparison(driver_->session(), model).all({}); }
+
+  // What a failed import leaves to the next opening: nothing to be seen, or all of it if it failed behind its last
+  // record.
+  void reopen(const std::string& name, bool delta, const std::function<void()>& undo) {
+    (void)driver_->close();
+    ASSERT_TRUE(driver_->open().is_ok());
+    branch::Catalogue& catalogue = driver_->database().catalogue();
+    ASSERT_EQ(catalogue.everything().size(), catalogue.count());
+    if (!differs(model_)) return;
+    ModelDb with_it = model_;
+    const uint64_t now = *driver_->timestamp();
+    if (delta) {
+      with_it.add_delta(model_.branch("default"), name, now);
+    } else {
+      with_it.copy_branch("default", name, now);
+    }
+    ASSERT_EQ(differs(with_it), std::nullopt);
+    undo();
+  }
+
+  const uint64_t seed_;
+  const std::unique_ptr<os::FileSystem> memory_ = os::make_memory_file_system();
+  FaultFileSystem fs_{*memory_};
+  testing::TestClock clock_;
+  DriverOptions options_;
+  testing::RandomOps ops_{seed_, {.keys = 10, .largest_value = 9000, .branch_ops = false, .maintenance = false}};
+  std::unique_ptr<EngineDriver> driver_;
+  ModelDb model_;
+  uint64_t since_ = 0;
+};
+
+TEST(FaultTest, EachCallOfABundleFails) {
+  BundleFaults faults(testing::test_seed(7));
+  faults.prepare();
+  for (const bool delta : {false, true}) {
+    SCOPED_TRACE(delta ? "a delta" : "a whole branch");
+    if (!HasFatalFailure()) faults.exports(delta ? AsOf(faults.since()) : std::nullopt);
+    if (!HasFailure()) faults.imports(delta);
+  }
+  if (!HasFailure()) faults.finish();
 }
 
 // Strict: while the sync runs, and after it failed, nobody sees what it was to make durable.

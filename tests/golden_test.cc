@@ -2,12 +2,14 @@
 // version opens them and reads what was written.
 //
 // STRATA_WRITE_GOLDEN=folder writes the folder of the present format there (to be committed with a change of format).
+// STRATA_WRITE_GOLDEN_BUNDLES=folder likewise, of bundles.
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 
@@ -89,6 +91,18 @@ std::string newer(std::string bytes, size_t at, size_t covered, uint64_t seed) {
   return bytes;
 }
 
+std::string text_value(std::string_view text) {
+  ValueWriter writer;
+  EXPECT_TRUE(writer.string(text));
+  return std::string(writer.result());
+}
+
+std::string object_value(std::string_view name, std::string_view text) {
+  ValueWriter writer;
+  EXPECT_TRUE(writer.begin_object() && writer.name(name) && writer.string(text) && writer.end());
+  return std::string(writer.result());
+}
+
 class GoldenTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -115,6 +129,7 @@ TEST_F(GoldenTest, EveryVersionOpens) {
   }
   int versions = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    if (!entry.path().filename().string().starts_with("format-")) continue;
     SCOPED_TRACE(entry.path().filename().string());
     const fs::path copy = folder_ / entry.path().filename();
     fs::copy(entry.path(), copy, fs::copy_options::recursive);
@@ -134,6 +149,144 @@ TEST_F(GoldenTest, EveryVersionOpens) {
   }
   EXPECT_GE(versions, 1);
   std::printf("counted: %d formats opened\n", versions);
+}
+
+// ---- bundles ----
+
+// What every folder of bundles holds: a branch with all kinds of things, and what was added to it later.
+Status first_work(Call& call) {
+  const auto put = [&](std::string_view key, std::string_view value) { return Kv(call).put(key, value).status(); };
+  const std::string large = text_value(std::string(5000, 'x'));
+  STRATA_TRY(put("a", text_value("one")));
+  STRATA_TRY(put("a", text_value("two")));
+  STRATA_TRY(put("gone", large));
+  STRATA_TRY(Kv(call).erase("gone").status());
+  STRATA_TRY(put("large", large));
+  STRATA_TRY(State(call).set("cell", text_value("state")).status());
+  STRATA_TRY(Json(call).set("plan", "$.steps.total", text_value("five")).status());
+  STRATA_TRY(Events(call).append("step", object_value("n", "0")).status());
+  STRATA_TRY(call.space_use("notes"));
+  STRATA_TRY(call.begin(false, Isolation::kSerializable, "with a message"));
+  STRATA_TRY(put("note", text_value("in a space")));
+  STRATA_TRY(Events(call).append("noted", object_value("by", "me")).status());
+  STRATA_TRY(call.commit(std::nullopt).status());
+  return call.space_use("default");
+}
+
+Status later_work(Call& call) {
+  STRATA_TRY(Kv(call).put("a", text_value("three")).status());
+  STRATA_TRY(Kv(call).erase("large").status());
+  STRATA_TRY(Json(call).set("plan", "$.steps.done", text_value("two")).status());
+  STRATA_TRY(Events(call).append("step", object_value("n", "1")).status());
+  return Events(call).append("other", object_value("n", "2")).status();
+}
+
+// Everything that can be read of a branch, in words.
+Result<std::string> told(Session& session, std::string_view branch) {
+  Call call(session, Call::kWait);
+  STRATA_TRY(call.branch_use(branch));
+  std::string text;
+  const auto add = [&](const RowList& rows) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const RowList::Entry& entry = rows.entry(i);
+      text += " " + std::to_string(entry.version) + "@" + std::to_string(entry.timestamp) +
+              (entry.deleted ? " gone" : " " + std::string(rows.value(i)));
+    }
+    text += "\n";
+  };
+  STRATA_ASSIGN(const std::vector<std::string> spaces, Spaces(call).list(std::nullopt));
+  for (const std::string& space : spaces) {
+    text += "space " + space + "\n";
+    STRATA_TRY(call.space_use(space));
+    RowList rows;
+    for (const char* key : {"a", "gone", "large", "note"}) {
+      rows.clear();
+      STRATA_TRY(Kv(call).history(key, std::nullopt, &rows).status());
+      add(rows);
+    }
+    rows.clear();
+    STRATA_TRY(State(call).history("cell", std::nullopt, &rows).status());
+    STRATA_TRY(Json(call).history("plan", std::nullopt, &rows).status());
+    add(rows);
+    EventList events;
+    STRATA_TRY(Events(call).list({}, &events));
+    for (size_t i = 0; i < events.size(); ++i) {
+      text += std::string(events[i].type) + " " + std::string(events[i].payload) + "@" +
+              std::to_string(events[i].timestamp.value_or(0)) + "\n";
+    }
+    STRATA_ASSIGN(const EventVerdict verdict, Events(call).verify(std::nullopt));
+    if (!verdict.valid) text += "the chain is broken\n";
+  }
+  STRATA_TRY(call.space_use("default"));
+  STRATA_TRY(call.branch_use("default"));
+  STRATA_ASSIGN(const std::vector<CommitInfo> commits, Branches(call).log(branch, std::nullopt));
+  for (const CommitInfo& commit : commits) {
+    text += "commit " + std::to_string(commit.timestamp) + " " + commit.message.value_or("-") + " " +
+            std::to_string(commit.changes.kv + commit.changes.event + commit.changes.json + commit.changes.state) +
+            "\n";
+  }
+  return text;
+}
+
+// Does the work; hands each of the two bundles' paths to `visit` when its state is reached. The moment between them is
+// the same in every run.
+void work_of_bundles(EngineDriver* driver, const std::function<void(const char* name, AsOf since)>& visit) {
+  uint64_t since = 0;
+  {
+    Call call(driver->session(), Call::kWait);
+    ASSERT_TRUE(first_work(call).is_ok());
+    since = *driver->timestamp();
+  }
+  visit("whole.bundle", std::nullopt);
+  {
+    Call call(driver->session(), Call::kWait);
+    ASSERT_TRUE(later_work(call).is_ok());
+  }
+  visit("delta.bundle", since);
+}
+
+TEST_F(GoldenTest, BundlesOfEveryVersionAreImported) {
+  const fs::path root = golden_root();
+  ASSERT_FALSE(root.empty()) << "run it inside the project, or set STRATA_GOLDEN to its tests/golden";
+  int versions = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    if (!entry.path().filename().string().starts_with("bundle-")) continue;
+    SCOPED_TRACE(entry.path().filename().string());
+    StillClock clock;
+    EngineDriver driver(small_files((folder_ / "source").string(), &clock));
+    DriverOptions elsewhere = small_files((folder_ / "target").string(), &clock);
+    elsewhere.database_id = 1;
+    EngineDriver target(elsewhere);
+    ASSERT_TRUE(driver.open().is_ok() && target.open().is_ok());
+    work_of_bundles(&driver, [&](const char* name, AsOf) {
+      const std::string path = (entry.path() / name).string();
+      const auto verdict = Bundles(target.session()).validate(path, nullptr);
+      ASSERT_TRUE(verdict.is_ok() && !verdict->problem) << verdict->problem.value_or("");
+      const auto imported = Bundles(target.session()).import(path, "copy", nullptr);
+      ASSERT_TRUE(imported.is_ok()) << imported.status().to_string();
+      const auto expected = told(driver.session(), "default");
+      const auto found = told(target.session(), "copy");
+      ASSERT_TRUE(expected.is_ok() && found.is_ok()) << expected.status().to_string() << found.status().to_string();
+      EXPECT_EQ(*found, *expected) << name;
+    });
+    ASSERT_TRUE(driver.close().is_ok() && target.close().is_ok());
+    ++versions;
+  }
+  EXPECT_GE(versions, 1);
+}
+
+TEST_F(GoldenTest, WritesTheBundlesOfToday) {
+  const char* given = std::getenv("STRATA_WRITE_GOLDEN_BUNDLES");
+  if (given == nullptr) GTEST_SKIP() << "STRATA_WRITE_GOLDEN_BUNDLES is not set: nothing to write";
+  fs::create_directories(given);
+  StillClock clock;
+  EngineDriver driver(small_files(folder_.string(), &clock));
+  ASSERT_TRUE(driver.open().is_ok());
+  work_of_bundles(&driver, [&](const char* name, AsOf since) {
+    const auto written = Bundles(driver.session()).write("default", (fs::path(given) / name).string(), since, nullptr);
+    ASSERT_TRUE(written.is_ok()) << written.status().to_string();
+  });
+  ASSERT_TRUE(driver.close().is_ok());
 }
 
 // A whole file of a later format is neither damage nor something to mend: it is left as it is.

@@ -184,7 +184,7 @@ class Graph {
     request.strategy = strategy;
     request.dry_run = dry_run;
     MergeResult result;
-    const Status status = Branches(call_).merge(request, nullptr, &result);
+    const Status status = Branches(call_).merge(request, &result);
     if (refused != nullptr) {
       *refused = status;
     } else {

@@ -40,6 +40,7 @@ class World {
     options_.fs = files_.get();
     options_.clock = &clock_;
     options_.durability = durability;
+    options_.rows_of_a_slice = 20;
     driver_ = std::make_unique<EngineDriver>(options_);
   }
 
@@ -54,10 +55,12 @@ class World {
     }
     held_.clear();
     if (problem_.empty()) check();
+    if (mirror_ && mirror_->is_open()) ok("close", mirror_->close());
     if (driver_->is_open()) ok("close", driver_->close());
   }
   const std::string& problem() const { return problem_; }
   uint64_t conflicts() const { return conflicts_; }
+  uint64_t deltas() const { return deltas_; }
 
  private:
   static constexpr uint64_t kStepsBetweenChecks = 150;
@@ -73,6 +76,7 @@ class World {
     if (dice < 3) return hold();
     if (dice < 6) return release();
     if (dice < 7) return retain();
+    if (dice == 7) return mirror();
     RandomOp op = ops_.next(model_, moments_);
     if (op.kind == RandomOp::Kind::kReopen) held_.clear();
     bool changed = false;
@@ -189,6 +193,71 @@ class World {
     for (HeldTransaction& held : held_) held.began_at = 0;
   }
 
+  // Brings a second database up to date with one branch: by a bundle of all of it, or of what is new.
+  void mirror() {
+    if (!open_mirror()) return;
+    auto at = model_.branches().begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(random_.below(model_.branches().size())));
+    for (auto each = model_.branches().begin(); random_.below(4) != 0 && each != model_.branches().end(); ++each) {
+      const auto known = followed_.find(each->first);
+      if (known != followed_.end() && known->second.id == each->second.id()) at = each;
+    }
+    const auto& [name, branch] = *at;
+    const auto now = driver_->timestamp();
+    if (!ok("timestamp", now.status())) return;
+    Followed& followed = followed_[name];
+    const bool known = followed.id == branch.id();
+    const AsOf since = known && followed.since >= branch.trimmed_before ? AsOf(followed.since) : std::nullopt;
+    if (!since && mirrored_.branches().contains(kCopyOf + name)) drop_copy(kCopyOf + name);
+    followed = {branch.id(), *now};
+    carry(name, since);
+    if (!problem_.empty()) return;
+    if (random_.one_in(3) && (!ok("close", mirror_->close()) || !ok("open", mirror_->open()))) return;
+    std::vector<uint64_t> some;
+    for (int i = 0; i < 2 && !moments_.empty(); ++i) some.push_back(moments_[random_.below(moments_.size())]);
+    if (const auto difference = Comparison(mirror_->session(), mirrored_).all(some)) {
+      problem_ = "the second database: " + *difference;
+    }
+  }
+
+  bool open_mirror() {
+    if (mirror_) return true;
+    DriverOptions options = options_;
+    options.folder = "mirror";
+    options.database_id = 77;
+    mirror_ = std::make_unique<EngineDriver>(options);
+    return ok("open a second database", mirror_->open());
+  }
+
+  void drop_copy(const std::string& copy) {
+    Call call(mirror_->session(), Call::kWait);
+    if (ok("branch_delete", Branches(call).remove(copy))) mirrored_.remove_branch(copy);
+  }
+
+  void carry(const std::string& name, AsOf since) {
+    const std::string copy = kCopyOf + name;
+    const std::string path = driver_->bundle_path();
+    const auto written = Bundles(driver_->session()).write(name, path, since, nullptr);
+    if (!ok("export", written.status())) return;
+    const auto read = Bundles(mirror_->session()).import(path, copy, nullptr);
+    if (!ok(since ? "import of a delta" : "import", read.status())) return;
+    const auto imported = mirror_->timestamp();
+    if (!ok("timestamp", imported.status())) return;
+    const testing::ModelBranch& branch = model_.branch(name);
+    if (!since) return mirrored_.copy_from(branch, copy, *imported);
+    mirrored_.add_delta(branch, copy, *imported);
+    ++deltas_;
+    // It may have to forget what its source has forgotten, and nothing more.
+    const auto found = mirror_->database().catalogue().find(copy);
+    if (!ok("find", found.status())) return;
+    const uint64_t cut = (*found)->trimmed_before.load();
+    const uint64_t before = mirrored_.branch(copy).trimmed_before;
+    if (cut < before || cut > std::max(before, branch.trimmed_before)) {
+      problem_ = "a delta made a branch forget more than its source has forgotten";
+    }
+    mirrored_.trim_branch(copy, cut);
+  }
+
   void check() {
     std::vector<uint64_t> some;
     for (int i = 0; i < 3 && !moments_.empty(); ++i) some.push_back(moments_[random_.below(moments_.size())]);
@@ -208,6 +277,16 @@ class World {
   ModelDb model_;
   std::vector<uint64_t> moments_;
   std::list<HeldTransaction> held_;
+  // The second database: its branches are copies of those of the first.
+  struct Followed {
+    uint64_t id = UINT64_MAX;  // in the oracle; this one: of no branch
+    uint64_t since = 0;
+  };
+  static constexpr const char* kCopyOf = "copy-of-";
+  std::unique_ptr<EngineDriver> mirror_;
+  ModelDb mirrored_;
+  std::map<std::string, Followed> followed_;
+  uint64_t deltas_ = 0;
   uint64_t trimmed_since_ = 0;  // number of moments when retention last ran
   uint64_t conflicts_ = 0;
   std::string problem_;
@@ -219,16 +298,19 @@ void run_worlds(Durability durability, const char* name) {
   const auto worlds = testing::scaled(6);
   constexpr uint64_t kSteps = 1500;
   uint64_t conflicts = 0;
+  uint64_t deltas = 0;
   for (uint64_t i = 0; i < worlds; ++i) {
     World world(seed + i, durability);
     world.run(kSteps);
     ASSERT_EQ(world.problem(), "") << "STRATA_SEED=" << seed + i << " shows it";
     conflicts += world.conflicts();
+    deltas += world.deltas();
   }
   EXPECT_GT(conflicts, 0u);
-  std::printf("counted: %llu operations (%s), %llu conflicts, seed %llu\n",
+  EXPECT_GT(deltas, 0u);
+  std::printf("counted: %llu operations (%s), %llu conflicts, %llu deltas into a second database, seed %llu\n",
               static_cast<unsigned long long>(worlds * kSteps), name, static_cast<unsigned long long>(conflicts),
-              static_cast<unsigned long long>(seed));
+              static_cast<unsigned long long>(deltas), static_cast<unsigned long long>(seed));
 }
 
 // The control: an engine that does not check for conflicts is found out.

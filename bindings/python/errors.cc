@@ -60,6 +60,7 @@ bool load_error_classes() {
 }
 
 PyObject* raise(const Status& status) {
+  if (PyErr_Occurred() != nullptr) return nullptr;  // a signal's handler has raised
   const ErrorKind kind = code_kind(status.code());
   PyObject* type = classes[static_cast<size_t>(kind)];
   const Ref message(str(shortened(status.message())));

@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "convert.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "rows.h"
 #include "session.h"
@@ -38,16 +39,20 @@ constexpr char kGetDoc[] =
     R"(json_get($self, key, path="$", *, as_of=None)
 --
 
-Returns what lies at `path` in document `key`, or None if there is nothing.
+Returns what lies at `path` in document `key`: of a path to one place the value, or None if there is nothing; of any
+other the list of all matches.
 
-`path`: a JSONPath of names and indexes; only what it leads to is decoded. `as_of` as for `kv_get`. Raises
-ValidationError `invalid_path`; StateError `not_implemented` for a path that may select many nodes; otherwise as
-`kv_get`.
+`path`: a JSONPath (RFC 9535). Names and indexes alone lead to one place; `*`, `..`, slices, filters and more than one
+selector in brackets to any number. Matches come in the document's order, some several times if the path leads there
+several times. Only what is returned is decoded. `as_of` as for `kv_get`. Raises ValidationError `invalid_path`;
+ConstraintError `query_too_costly` for a query that would look at too much; otherwise as `kv_get`.
 
->>> db.json_set("user", "$", {"name": "Ann", "tags": ["new", "vip"]})
+>>> db.json_set("user", "$", {"name": "Ann", "tags": ["new", "vip"], "orders": [{"price": 5}, {"price": 20}]})
 1
 >>> db.json_get("user", "$.tags[-1]"), db.json_get("user", "$['name']"), db.json_get("user", "$.age")
 ('vip', 'Ann', None)
+>>> db.json_get("user", "$.tags[*]"), db.json_get("user", "$.orders[?@.price > 10]"), db.json_get("user", "$..none")
+(['new', 'vip'], [{'price': 20}], [])
 )";
 
 constexpr char kGetVersionedDoc[] =
@@ -70,17 +75,20 @@ constexpr char kDeleteDoc[] =
     R"(json_delete($self, key, path)
 --
 
-Removes what lies at `path` in document `key` and returns the number of nodes removed, 0 or 1.
+Removes all that `path` leads to in document `key` and returns the number of nodes removed.
 
-`$` removes the document, whose history stays. Where nothing is removed, no version is written. Raises as `json_get`;
-AccessDeniedError `read_only`.
+`path`: any JSONPath, as for `json_get`. Each node counts once, those inside of others too. `$` removes the document,
+whose history stays. Where nothing is removed, no version is written. Raises as `json_get`; AccessDeniedError
+`read_only`.
 
 >>> db.json_set("user", "$", {"name": "Ann", "tags": ["new", "vip"]})
 1
 >>> db.json_delete("user", "$.tags[0]"), db.json_delete("user", "$.age")
 (1, 0)
+>>> db.json_delete("user", "$.tags[?@ == 'vip']")
+1
 >>> db.json_get("user")
-{'name': 'Ann', 'tags': ['vip']}
+{'name': 'Ann', 'tags': []}
 >>> db.json_delete("user", "$"), db.json_get("user")
 (1, None)
 )";
@@ -257,8 +265,16 @@ PyObject* json_get(Handle* handle, PyObject* const* arguments, Py_ssize_t count,
   if (given[2] != nullptr && !time_argument(given[2], "as_of", &as_of)) return nullptr;
   Pooled<std::string> buffer;
   const auto found = run(handle, [&](Call& call) { return Json(call).get(key, path, as_of, &*buffer); });
-  if (!found.is_ok()) return raise(found.status());
-  return found->has_value() ? decode((*found)->value) : Py_NewRef(Py_None);
+  if (found.is_ok()) return found->has_value() ? decode((*found)->value) : Py_NewRef(Py_None);
+  if (found.status().code() != Code::kPathNotSingular) return raise(found.status());
+  RowList matches;
+  Status selected;
+  const auto select = [&](Call& call, const KeepOn* keep_on) {
+    matches.clear();
+    return Json(call).select(key, path, as_of, keep_on, &matches);
+  };
+  if (!run_patient(handle, &selected, select)) return nullptr;
+  return selected.is_ok() ? list_of_values(matches) : raise(selected);
 }
 
 PyObject* json_get_versioned(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
@@ -283,7 +299,9 @@ PyObject* json_delete(Handle* handle, PyObject* const* arguments, Py_ssize_t cou
       !text_argument(given[1], "path", &path)) {
     return nullptr;
   }
-  const auto removed = run(handle, [&](Call& call) { return Json(call).erase(key, path); });
+  Result<uint64_t> removed = uint64_t{0};
+  const auto erase = [&](Call& call, const KeepOn* keep_on) { return Json(call).erase(key, path, keep_on); };
+  if (!run_patient(handle, &removed, erase)) return nullptr;
   return removed.is_ok() ? number(*removed) : raise(removed.status());
 }
 

@@ -1,12 +1,13 @@
 // Session.branch_diff and branch_merge.
-#include <chrono>
-
 #include "arguments.h"
 #include "convert.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "rows.h"
 #include "session.h"
 #include "strata/branch.h"
+#include "strata/vector.h"
+#include "vector_values.h"
 
 namespace strata::python {
 namespace {
@@ -73,44 +74,6 @@ branch changed each of ten times the callable ran; ValidationError `unknown_stra
 constexpr Signature kMerge{"branch_merge", 3, 2, {"source", "target", "strategy", "dry_run"}};
 constexpr Signature kDiff{"branch_diff", 2, 2, {"a", "b", "limit", "as_of"}};
 
-// Runs `operation(KeepOn)` without the GIL, and ends it when the user presses Ctrl-C. No Python code runs in between:
-// the signal is only looked for, and handled when the operation is over. If the handler does not raise, all begins
-// anew. False with an exception set if it does.
-template <typename Answer, typename Operation>
-bool run_interruptible(Answer* answer, Operation&& operation) {
-  using Clock = std::chrono::steady_clock;
-  constexpr auto kPollEvery = std::chrono::milliseconds(5);
-  while (true) {
-    bool interrupted = false;
-    {
-      GilReleased released;
-      Clock::time_point next_poll = Clock::now() + kPollEvery;
-      const KeepOn keep_on = [&] {
-        if (Clock::now() < next_poll) return true;
-        const Reacquired gil(released);
-        interrupted = PyOS_InterruptOccurred() != 0;
-        next_poll = Clock::now() + kPollEvery;
-        return !interrupted;
-      };
-      *answer = operation(keep_on);
-    }
-    if (!interrupted) return true;
-    PyErr_SetInterrupt();
-    if (PyErr_CheckSignals() != 0) return false;
-  }
-}
-
-// As run_long, interruptible.
-template <typename Answer, typename Operation>
-bool run_call(Handle* handle, Answer* answer, Operation&& operation) {
-  const CallingTask task(handle);
-  return run_interruptible(answer, [&](const KeepOn& keep_on) -> Answer {
-    Call call(*handle->session, Call::kWait);
-    if (!call.entered().is_ok()) return call.entered();
-    return operation(call, keep_on);
-  });
-}
-
 // Names that many entries repeat; they live as long as the process.
 PyObject* interned(PyObject** kept, const char* text) {
   if (*kept == nullptr) *kept = PyUnicode_InternFromString(text);
@@ -130,8 +93,18 @@ const EntryNames& names_of_entries() {
   return all;
 }
 
-PyObject* optional_value(const std::optional<std::string>& value) {
-  return value ? decode(*value) : Py_NewRef(Py_None);
+// The value of an entity, None for none.
+PyObject* value_of(const EntityName& entity, const std::optional<std::string>& value) {
+  if (!value) return Py_NewRef(Py_None);
+  return entity.collection ? vector_value(*value) : decode(*value);
+}
+
+PyObject* key_of(const EntityName& entity) {
+  if (entity.sequence) return number(*entity.sequence);
+  if (!entity.collection) return decode_text(entity.key);
+  const Ref collection(decode_name(*entity.collection));
+  const Ref key(decode_text(entity.key));
+  return collection && key ? PyTuple_Pack(2, collection.get(), key.get()) : nullptr;
 }
 
 // space, primitive and key.
@@ -139,7 +112,7 @@ bool set_entity(PyObject* dict, const EntityName& entity) {
   const EntryNames& names = names_of_entries();
   return set_named(dict, names.space, decode_name(entity.space)) &&
          set_named(dict, names.primitive, decode_name(entity.primitive)) &&
-         set_named(dict, names.key, entity.sequence ? number(*entity.sequence) : decode_text(entity.key));
+         set_named(dict, names.key, key_of(entity));
 }
 
 PyObject* word_of(DiffChange change) {
@@ -154,8 +127,8 @@ PyObject* dict_of(const DiffEntry& entry) {
   Ref dict(new_dict(6));
   const bool filled = dict && set_entity(dict.get(), entry.entity) &&
                       set_named(dict.get(), names.change, word_of(entry.change)) &&
-                      set_named(dict.get(), names.a, optional_value(entry.a)) &&
-                      set_named(dict.get(), names.b, optional_value(entry.b));
+                      set_named(dict.get(), names.a, value_of(entry.entity, entry.a)) &&
+                      set_named(dict.get(), names.b, value_of(entry.entity, entry.b));
   return filled ? dict.release() : nullptr;
 }
 
@@ -167,9 +140,7 @@ PyObject* branch_diff(Handle* handle, PyObject* const* arguments, Py_ssize_t cou
       !time_argument(given[3], "as_of", &query.as_of)) {
     return nullptr;
   }
-  Result<DiffResult> found{DiffResult()};
-  const auto work = [&](Call& call, const KeepOn& keep_on) { return Branches(call).diff(query, keep_on); };
-  if (!run_call(handle, &found, work)) return nullptr;
+  const auto found = run_long(handle, [&](Call& call) { return Branches(call).diff(query); });
   if (!found.is_ok()) return raise(found.status());
   Ref summary(PyDict_New());
   Ref dict(PyDict_New());
@@ -208,9 +179,9 @@ PyObject* dict_of(const MergeConflict& conflict, bool with_resolution) {
   const ConflictNames& names = names_of_conflicts();
   Ref dict(new_dict(8));
   const bool filled = dict && set_entity(dict.get(), conflict.entity) &&
-                      set_named(dict.get(), names.base, optional_value(conflict.base)) &&
-                      set_named(dict.get(), names.source, optional_value(conflict.source)) &&
-                      set_named(dict.get(), names.target, optional_value(conflict.target)) &&
+                      set_named(dict.get(), names.base, value_of(conflict.entity, conflict.base)) &&
+                      set_named(dict.get(), names.source, value_of(conflict.entity, conflict.source)) &&
+                      set_named(dict.get(), names.target, value_of(conflict.entity, conflict.target)) &&
                       (!with_resolution || set_named(dict.get(), names.resolution, word_of(conflict.resolution))) &&
                       (!conflict.path || set_named(dict.get(), names.path, decode_text(*conflict.path)));
   return filled ? dict.release() : nullptr;
@@ -250,10 +221,22 @@ bool strategy_argument(PyObject* given, MergeStrategy* strategy, std::string_vie
   return false;
 }
 
-bool same_side(const std::optional<std::string>& side, std::string_view answer) {
+bool same_side(const std::optional<std::string>& side, std::string_view answer, bool is_vector) {
+  const bool is_none = answer.size() == 1;  // of what a vector can be
+  if (is_vector && (is_none || !side)) return is_none && !side;
+  if (is_vector) return Vectors::same_value(*side, answer);
   // Nothing shows as None, so None takes it.
   const std::string_view shown = side ? std::string_view(*side) : std::string_view("\0", 1);
   return same(ValueView(shown), ValueView(answer));
+}
+
+// What the callable answered, as it would be stored; null in the binary form for None.
+bool encode_answer(const EntityName& entity, PyObject* chosen, std::string* answer) {
+  if (entity.collection && chosen != Py_None) return encode_vector_value(chosen, answer);
+  Pooled<ValueWriter> writer;
+  if (!encode(chosen, *writer)) return false;
+  answer->assign(writer->result());
+  return true;
 }
 
 // Asks the callable about one conflict.
@@ -261,16 +244,27 @@ bool ask(PyObject* strategy, const MergeConflict& conflict, MergeAnswer* answer)
   const Ref shown(dict_of(conflict, false));
   if (!shown) return false;
   const Ref chosen(PyObject_CallOneArg(strategy, shown.get()));
-  Pooled<ValueWriter> writer;
-  if (!chosen || !encode(chosen.get(), *writer)) return false;
-  if (same_side(conflict.source, writer->result())) {
+  std::string value;
+  if (!chosen || !encode_answer(conflict.entity, chosen.get(), &value)) return false;
+  const bool is_vector = conflict.entity.collection.has_value();
+  if (same_side(conflict.source, value, is_vector)) {
     answer->resolution = Resolution::kSource;
-  } else if (same_side(conflict.target, writer->result())) {
-    answer->resolution = Resolution::kTarget;
-  } else {
-    answer->resolution = Resolution::kValue;
-    answer->value = writer->result();
+    return true;
   }
+  if (same_side(conflict.target, value, is_vector)) {
+    answer->resolution = Resolution::kTarget;
+    return true;
+  }
+  // A collection is one with its vectors, and nothing is no vector.
+  if (conflict.entity.primitive == "collection" || (is_vector && chosen.get() == Py_None)) {
+    raise(Code::kInvalidResolution,
+          std::string(conflict.entity.primitive) + " '" + conflict.entity.key +
+              "': the strategy returned the value of neither side",
+          "return conflict[\"source\"] or conflict[\"target\"]");
+    return false;
+  }
+  answer->resolution = Resolution::kValue;
+  answer->value = std::move(value);
   return true;
 }
 
@@ -323,11 +317,7 @@ PyObject* branch_merge(Handle* handle, PyObject* const* arguments, Py_ssize_t co
       request.answers = &answers;
       request.answered = result.seen;
     }
-    Status status;
-    const auto work = [&](Call& call, const KeepOn& keep_on) {
-      return Branches(call).merge(request, keep_on, &result);
-    };
-    if (!run_call(handle, &status, work)) return nullptr;
+    const Status status = run_long(handle, [&](Call& call) { return Branches(call).merge(request, &result); });
     if (status.code() == Code::kMergeConflict) return raise_conflicts(status, result.conflicts);
     if (!status.is_ok()) return raise(status);
   }

@@ -59,13 +59,15 @@ PyObject* list_of_values(const RowList& rows) {
                  [&](size_t i) { return rows.entry(i).present ? decode(rows.value(i)) : Py_NewRef(Py_None); });
 }
 
-PyObject* list_of_versions(const RowList& rows) {
+PyObject* list_of_versions(const RowList& rows) { return list_of_versions(rows, &decode); }
+
+PyObject* list_of_versions(const RowList& rows, PyObject* (*decode_value)(std::string_view)) {
   return list_of(rows.size(), [&](size_t i) -> PyObject* {
     const RowList::Entry& entry = rows.entry(i);
     Ref dict(PyDict_New());
     if (!dict) return nullptr;
     const bool filled =
-        set_named(dict.get(), names().value, entry.deleted ? Py_NewRef(Py_None) : decode(rows.value(i))) &&
+        set_named(dict.get(), names().value, entry.deleted ? Py_NewRef(Py_None) : decode_value(rows.value(i))) &&
         set_named(dict.get(), names().version, number(entry.version)) &&
         set_named(dict.get(), names().timestamp, entry.timestamp == 0 ? Py_NewRef(Py_None) : number(entry.timestamp)) &&
         set_named(dict.get(), names().deleted, PyBool_FromLong(entry.deleted));

@@ -12,12 +12,15 @@
 
 namespace strata::python {
 
+constexpr size_t kItemsBetweenSignals = size_t{1} << 14;
+
 // A list of `count` objects, each made by `make(i)`.
 template <typename Make>
 PyObject* list_of(size_t count, Make make) {
   Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
   if (!list) return nullptr;
   for (size_t i = 0; i < count; ++i) {
+    if (i % kItemsBetweenSignals == kItemsBetweenSignals - 1 && PyErr_CheckSignals() != 0) return nullptr;
     PyObject* item = make(i);
     if (item == nullptr) return nullptr;
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
@@ -34,6 +37,8 @@ PyObject* list_of_pairs(const RowList& rows);
 PyObject* list_of_values(const RowList& rows);
 // A list of {"value", "version", "timestamp", "deleted"}.
 PyObject* list_of_versions(const RowList& rows);
+// The same with the values as `decode_value` makes them.
+PyObject* list_of_versions(const RowList& rows, PyObject* (*decode_value)(std::string_view));
 // {"value", "version", "timestamp"}.
 PyObject* versioned(const VersionedValue& found);
 

@@ -7,6 +7,7 @@
 // Thread safety: a method may run in any thread. The fields of a Handle are guarded by the GIL.
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <new>
@@ -61,7 +62,45 @@ bool would_block(const Result<T>& result) {
   return !result.is_ok() && would_block(result.status());
 }
 
-// Makes `operation(Call&)`, which answers a Status or a Result, and may be made twice.
+// Runs `operation(KeepOn)`, which answers a Status or a Result, without the GIL, and ends it when the user presses
+// Ctrl-C. No Python code runs in between: the signal is only looked for, and handled when the operation is over. If the
+// handler does not raise, all begins anew; if it does, its exception is set, and is what raise() leaves.
+template <typename Operation>
+auto run_interruptible(Operation&& operation) -> std::invoke_result_t<Operation, const KeepOn&> {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kPollEvery = std::chrono::milliseconds(5);
+  while (true) {
+    bool interrupted = false;
+    auto answer = [&] {
+      GilReleased released;
+      Clock::time_point next_poll = Clock::now() + kPollEvery;
+      const KeepOn keep_on = [&] {
+        if (Clock::now() < next_poll) return true;
+        const Reacquired gil(released);
+        interrupted = PyOS_InterruptOccurred() != 0;
+        next_poll = Clock::now() + kPollEvery;
+        return !interrupted;
+      };
+      return operation(keep_on);
+    }();
+    if (!interrupted) return answer;
+    PyErr_SetInterrupt();
+    if (PyErr_CheckSignals() != 0) return answer;
+  }
+}
+
+// Makes `operation(Call&)`, which answers a Status or a Result, without the GIL; Ctrl-C ends it.
+template <typename Operation>
+auto in_long_call(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operation, Call&> {
+  using Answer = std::invoke_result_t<Operation, Call&>;
+  return run_interruptible([&](const KeepOn& keep_on) -> Answer {
+    Call call(*handle->session, Call::kWait, &keep_on);
+    if (!call.entered().is_ok()) return call.entered();
+    return operation(call);
+  });
+}
+
+// The same at once, with the GIL held, if nothing in it has to wait or lasts. It may be made twice.
 template <typename Operation>
 auto in_call(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operation, Call&> {
   {
@@ -73,10 +112,7 @@ auto in_call(Handle* handle, Operation&& operation) -> std::invoke_result_t<Oper
       return call.entered();
     }
   }
-  GilReleased released;
-  Call call(*handle->session, Call::kWait);
-  if (!call.entered().is_ok()) return call.entered();
-  return operation(call);
+  return in_long_call(handle, std::forward<Operation>(operation));
 }
 
 // The same for everything but begin.
@@ -90,10 +126,7 @@ auto run(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operatio
 template <typename Operation>
 auto run_long(Handle* handle, Operation&& operation) -> std::invoke_result_t<Operation, Call&> {
   const CallingTask task(handle);
-  GilReleased released;
-  Call call(*handle->session, Call::kWait);
-  if (!call.entered().is_ok()) return call.entered();
-  return operation(call);
+  return in_long_call(handle, std::forward<Operation>(operation));
 }
 
 // Makes `operation()` without the GIL: for what always may take long.
@@ -151,6 +184,7 @@ std::span<const PyMethodDef> kv_methods();
 std::span<const PyMethodDef> state_methods();
 std::span<const PyMethodDef> event_methods();
 std::span<const PyMethodDef> json_methods();
+std::span<const PyMethodDef> vector_methods();
 std::span<const PyMethodDef> branch_methods();
 std::span<const PyMethodDef> merge_methods();
 std::span<const PyMethodDef> bundle_methods();

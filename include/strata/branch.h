@@ -56,21 +56,19 @@ struct RevertResult {
   uint64_t timestamp = 0;  // of the commit; of the branch's last one if there was nothing to undo
 };
 
-// False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
-// calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
-using KeepOn = std::function<bool()>;
-
 // What an entry of a diff or a conflict is about.
 struct EntityName {
   std::string space;
-  std::string_view primitive;  // "kv", "state", "json", "event": a literal
+  std::string_view primitive;  // "kv", "state", "json", "event", "collection", "vector": a literal
   std::string key;
-  std::optional<uint64_t> sequence;  // of an event, which has no key
+  std::optional<uint64_t> sequence;       // of an event, which has no key
+  std::optional<std::string> collection;  // of a vector, beside its key
 };
 
 enum class DiffChange : uint8_t { kAdded, kRemoved, kModified };
 
-// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Nothing: not there.
+// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Those of a vector are as
+// stored: Vectors::entry_of parts them, Vectors::value_of makes them. Nothing: not there.
 struct DiffEntry {
   EntityName entity;
   DiffChange change = DiffChange::kAdded;
@@ -161,11 +159,11 @@ class Branches {
   Result<std::vector<std::string>> list();  // sorted
   Result<bool> exists(std::string_view name);
   // Going from a to b, in time proportional to what differs. Errors: kBranchNotFound, kHistoryTrimmed, kInTransaction.
-  Result<DiffResult> diff(const DiffQuery& query, const KeepOn& keep_on);
+  Result<DiffResult> diff(const DiffQuery& query);
   // Brings what the source changed since the common ancestor into the target, as one commit, made also where nothing is
   // left to bring: a later merge starts from here. Errors: kBranchNotFound, kMergeIntoItself, kMergeConflict (then
   // result->conflicts are there), kInTransaction, kReadOnly (not with dry_run), kTransactionTooLarge, kWouldBlock.
-  Status merge(const MergeRequest& request, const KeepOn& keep_on, MergeResult* result);
+  Status merge(const MergeRequest& request, MergeResult* result);
   // Newest first, a fork's going on into its source's before the fork, as far as history is kept. A limit of nothing:
   // all. kBranchNotFound.
   Result<std::vector<CommitInfo>> log(std::string_view name, std::optional<uint64_t> limit);

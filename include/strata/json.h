@@ -1,9 +1,10 @@
 // JSON documents: values that are read and written at a path inside of them. A document is named like a key and counts
 // its versions as a whole: one a commit, however much of it changes.
 //
-// Paths are singular JSONPaths (RFC 9535): names and indexes alone, `$.users[0]['first name']`. Errors of all that take
-// one: kInvalidPath; kPathNotSingular where only a singular one makes sense, kNotImplemented elsewhere.
-// Values are in the binary form of strata/value.h (REQUIRES: valid).
+// Paths are JSONPaths (RFC 9535), and singular ones, `$.users[0]['first name']`, names and indexes alone, where one
+// place is meant. Errors of all that take one: kInvalidPath; kPathNotSingular for one to many places where one is
+// needed. Of all that take any: kQueryTooCostly, when it would look at too much or find too much. Values are in the
+// binary form of strata/value.h (REQUIRES: valid).
 //
 // Works on the session's current branch and space, in its open transaction or as a commit of its own. Outside of a
 // transaction a change meets the newest document, so it conflicts with nothing.
@@ -42,8 +43,12 @@ class Json {
   // if there is nothing. Errors: kInvalidKey, kHistoryTrimmed.
   Result<std::optional<VersionedValue>> get(std::string_view key, std::string_view path, AsOf as_of,
                                             std::string* value);
-  // How many nodes were removed; the root is the whole document.
-  Result<uint64_t> erase(std::string_view key, std::string_view path);
+  // Fills *matches, without keys, with all that a path selects, in order, some of it perhaps several times.
+  // `keep_on` may be null. Errors: kInvalidKey, kHistoryTrimmed.
+  Status select(std::string_view key, std::string_view path, AsOf as_of, const KeepOn* keep_on, RowList* matches);
+  // How many distinct nodes any path selects, which are removed, those inside of others counted too; the root is the
+  // whole document. `keep_on` may be null.
+  Result<uint64_t> erase(std::string_view key, std::string_view path, const KeepOn* keep_on);
   // The keys of documents in order. Nothing as limit: all.
   Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys);
   // Whole documents, newest first; false: it never existed.

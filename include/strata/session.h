@@ -41,6 +41,10 @@ using AsOf = std::optional<uint64_t>;
 // kInvalidArgument.
 using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
+// False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
+// calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
+using KeepOn = std::function<bool()>;
+
 // One version of something, as reads hand it out. `value` is in the binary form (strata/value.h), empty if deleted.
 struct VersionedValue {
   std::string_view value;
@@ -48,6 +52,10 @@ struct VersionedValue {
   std::optional<uint64_t> timestamp;  // nothing: written by the open transaction, not committed yet
   bool deleted = false;
 };
+
+// False ends a long operation, which then changes nothing and answers kInvalidArgument. Called now and then, in the
+// calling thread, perhaps under a ReadGuard: it uses no database and waits for nobody who does.
+using KeepOn = std::function<bool()>;
 
 // Rows in one buffer: what scans, lists and histories fill. Views are valid until the next change of the object.
 class RowList {
@@ -182,9 +190,10 @@ class Call {
  public:
   enum Mode : uint8_t {
     kWait,  // operations wait for locks and for the disk
-    kTry,   // nothing waits: what would have to answers kWouldBlock, and nothing is changed
+    kTry,   // nothing waits: what would have to, or reads very much, answers kWouldBlock, and nothing is changed
   };
-  Call(Session& session, Mode mode);
+  // `keep_on`: asked by what reads much; null: it goes on to its end. Borrowed.
+  Call(Session& session, Mode mode, const KeepOn* keep_on = nullptr);
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -208,6 +217,7 @@ class Call {
   friend class State;
   friend class Events;
   friend class Json;
+  friend class Vectors;
   friend class Branches;
   friend class Spaces;
   friend class Bundles;
@@ -223,6 +233,7 @@ class Call {
   Session& session_;
   Status entered_;
   bool may_wait_;
+  const KeepOn* keep_on_;
   bool locked_ = false;
 };
 

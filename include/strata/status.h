@@ -43,6 +43,8 @@ enum class Code : uint8_t {
   kSpaceNotFound,
   // `json_patch` of a document that does not exist
   kDocumentNotFound,
+  // no collection of vectors has this name in the current space
+  kCollectionNotFound,
   // no file has the name of the bundle to be imported
   kBundleNotFound,
 
@@ -81,8 +83,22 @@ enum class Code : uint8_t {
   kPathConflict,
   // an operation of a patch without what it needs, of an unknown kind, or with a malformed pointer
   kInvalidPatch,
+  // not `"cosine"`, `"euclidean"` or `"dot_product"`
+  kUnknownMetric,
+  // a vector with NaN, infinity or a number too large for float32, or of another shape than is needed
+  kInvalidVector,
+  // a vector of zeros, which has no direction, under cosine
+  kZeroVector,
+  // a filter that is no `{"field", "op", "value"}`, with an unknown op, or a value that the op cannot take
+  kInvalidFilter,
+  // an entry of a batch that is no `{"key", "vector", "metadata"?}`
+  kInvalidEntry,
+  // keys, vectors and metadata of a batch that are not equally many
+  kLengthMismatch,
   // of a merge: not `"last_writer_wins"`, `"source"`, `"target"`, `"strict"` or a callable
   kUnknownStrategy,
+  // of a merge: a callable answered what the entity cannot become: for a collection the value of neither side
+  kInvalidResolution,
   // of a search: not one of `event`, `json`, `kv`, `state`, `vector`
   kUnknownPrimitive,
   // of a search: not `"keyword"`, `"hybrid"` or `"semantic"`
@@ -121,8 +137,10 @@ enum class Code : uint8_t {
   kDatabaseLocked,
   // written by a newer release
   kFormatTooNew,
-  // a call or an argument of a later release, such as a JSONPath to many places in `json_get`
+  // a call or an argument of a later release, such as `embedder=`
   kNotImplemented,
+  // a vector's embedding comes back as a NumPy array, and NumPy is not installed
+  kNumpyMissing,
   kWouldBlock,  // internal to the engine and its bindings: a call that may not wait would have to
 
   // ---- constraint ----
@@ -136,10 +154,16 @@ enum class Code : uint8_t {
   kSpaceInUse,
   // it holds data: `space_delete(name, force=True)`
   kSpaceNotEmpty,
+  // the name is taken
+  kCollectionExists,
+  // a vector of another dimension than its collection
+  kDimensionMismatch,
   // `as_of` lies before the kept history
   kHistoryTrimmed,
   // more than 1 GiB of writes in one transaction
   kTransactionTooLarge,
+  // a JSONPath that would look at too much, or return more than 256 MiB: see limits.md
+  kQueryTooCostly,
   // the branch is not as the exported one was at `since`, or was changed during the import: import the whole branch
   kDeltaMismatch,
   // the folder for a backup is not empty

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
-    from stratadb.types import BackupReport, CompactReport, ExportReport, ImportReport, VerifyReport
+    from stratadb.types import BackupReport, CompactReport, ExportReport, ImportReport, VectorItem, VerifyReport
 
     T = TypeVar("T")
     Isolation: TypeAlias = Literal["serializable", "snapshot"]
@@ -146,6 +146,40 @@ class Strata(_native.Session):
         ({'x': 1, 'y': 2}, [])
         """
         return super().json_batch_set(entries, progress=resolve(progress, "writing"))  # type: ignore[arg-type]
+
+    def vector_batch_upsert(
+        self,
+        coll: str,
+        entries: Iterable[VectorItem] | None = None,
+        *,
+        keys: Iterable[str] | None = None,
+        vectors: Any = None,
+        metadata: Iterable[dict[str, Any] | None] | None = None,
+        progress: Progress = None,
+    ) -> list[int]:
+        """Stores many vectors in one commit, all or nothing, and returns their versions in the same order.
+
+        Either `entries`, a list of `{"key", "vector", "metadata"?}`, or `keys` (a list of str), `vectors` (an array of
+        n rows) and perhaps `metadata` (a list of dict or None), which is quicker. Of a key given twice the last entry
+        counts, and both get its version. `progress(done, total)` is called before it takes effect; an exception in it
+        ends the call and nothing is changed. `True` draws a bar on a terminal. Errors as for `vector_upsert`, and
+        ValidationError `invalid_entry`, `length_mismatch`, `invalid_argument`; they name the entry.
+
+        >>> db.vector_create_collection("docs", 2)
+        1
+        >>> db.vector_batch_upsert("docs", [{"key": "a", "vector": [1, 0]}, {"key": "b", "vector": [0, 1]}])
+        [1, 1]
+        >>> db.vector_batch_upsert("docs", keys=["a", "c"], vectors=[[1, 1], [2, 3]], metadata=[{"n": 2}, None])
+        [2, 1]
+        """
+        return super().vector_batch_upsert(
+            coll,
+            entries,
+            keys=keys,
+            vectors=vectors,
+            metadata=metadata,
+            progress=resolve(progress, "writing"),  # type: ignore[arg-type]
+        )
 
     def branch_export(
         self,

@@ -5,7 +5,7 @@ loaded and raised as `cls(message, code=code, hint=hint)`. It imports nothing el
 only if `sys.modules` holds them already.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
@@ -17,6 +17,7 @@ from stratadb.types import (
     BackupReport,
     BranchInfo,
     BundleVerdict,
+    Collection,
     CompactReport,
     DiffReport,
     Event,
@@ -34,6 +35,11 @@ from stratadb.types import (
     RevertReport,
     SearchHit,
     TimeRange,
+    Vector,
+    VectorFilter,
+    VectorHit,
+    VectorItem,
+    VectorVersion,
     VerifyReport,
     Versioned,
 )
@@ -153,6 +159,54 @@ class Session:
     def json_create_index(self, name: str, path: str) -> None: ...
     def json_list_indexes(self, *, as_of: int | datetime | None = None) -> list[Index]: ...
     def json_drop_index(self, name: str) -> bool: ...
+
+    # Vectors.
+    def vector_create_collection(
+        self, name: str, dim: int, metric: Literal["cosine", "euclidean", "dot_product"] | None = None
+    ) -> int: ...
+    def vector_delete_collection(self, name: str) -> bool: ...
+    def vector_list_collections(self, *, as_of: int | datetime | None = None) -> list[Collection]: ...
+    def vector_upsert(self, coll: str, key: str, vector: Any, metadata: dict[str, Any] | None = None) -> int: ...
+    def vector_batch_upsert(
+        self,
+        coll: str,
+        entries: Iterable[VectorItem] | None = None,
+        *,
+        keys: Iterable[str] | None = None,
+        vectors: Any = None,
+        metadata: Iterable[dict[str, Any] | None] | None = None,
+        progress: Callable[[int, int], object] | bool | None = None,
+    ) -> list[int]: ...
+    def vector_get(self, coll: str, key: str, *, as_of: int | datetime | None = None) -> Vector | None: ...
+    def vector_delete(self, coll: str, key: str) -> bool: ...
+    def vector_list(
+        self, coll: str, prefix: str | None = None, *, limit: int | None = None, as_of: int | datetime | None = None
+    ) -> list[str]: ...
+    def vector_history(
+        self, coll: str, key: str, *, as_of: int | datetime | None = None
+    ) -> list[VectorVersion] | None: ...
+    def vector_search(
+        self,
+        coll: str,
+        query: Any,
+        k: int,
+        metric: Literal["cosine", "euclidean", "dot_product"] | None = None,
+        filters: Sequence[VectorFilter] | None = None,
+        *,
+        exact: bool = False,
+        as_of: int | datetime | None = None,
+    ) -> list[VectorHit]: ...
+    def vector_batch_search(
+        self,
+        coll: str,
+        queries: Any,
+        k: int,
+        metric: Literal["cosine", "euclidean", "dot_product"] | None = None,
+        filters: Sequence[VectorFilter] | None = None,
+        *,
+        exact: bool = False,
+        as_of: int | datetime | None = None,
+    ) -> list[list[VectorHit]]: ...
 
     # Branches.
     def branch_create(self, name: str) -> None: ...

@@ -73,6 +73,75 @@ class Index(TypedDict):
     path: str
 
 
+class Collection(TypedDict):
+    """One item of `vector_list_collections`. `index`: what answers searches; `memory_bytes`: how much that takes."""
+
+    name: str
+    dimension: int
+    metric: Literal["cosine", "euclidean", "dot_product"]
+    count: int
+    index: str
+    memory_bytes: int
+
+
+class VectorValue(TypedDict):
+    """The value of a vector in `vector_history`, diffs and conflicts. `embedding`: a NumPy array of float32."""
+
+    embedding: Any
+    metadata: dict[str, Any] | None
+
+
+class Vector(VectorValue):
+    """`vector_get`. `timestamp` is None for what the open transaction wrote."""
+
+    key: str
+    version: int
+    timestamp: int | None
+
+
+class VectorVersion(TypedDict):
+    """One item of `vector_history`. A deletion has `value` None and `deleted` True."""
+
+    value: VectorValue | None
+    version: int
+    timestamp: int | None
+    deleted: bool
+
+
+class VectorHit(TypedDict):
+    """One item of `vector_search`."""
+
+    key: str
+    score: float
+    metadata: dict[str, Any] | None
+
+
+class VectorItemFields(TypedDict):
+    """What every entry for `vector_batch_upsert` has."""
+
+    key: str
+    vector: Any
+
+
+class VectorItem(VectorItemFields, total=False):
+    """One entry for `vector_batch_upsert`."""
+
+    metadata: dict[str, Any] | None
+
+
+class VectorFilterFields(TypedDict):
+    """What every condition of `vector_search` has."""
+
+    field: str
+    op: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "contains", "exists"]
+
+
+class VectorFilter(VectorFilterFields, total=False):
+    """One condition of `vector_search`. Without a value: `exists` True."""
+
+    value: Any
+
+
 class BranchInfo(TypedDict):
     """`branch_get`. `version` counts the commits since the branch was made; times are in microseconds."""
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/vector_codec.h"
 #include "strata/value.h"
 
 namespace strata::branch {
@@ -34,9 +35,15 @@ Refusal check_user_key(Tag tag, std::string_view user) {
       return std::nullopt;
     case Tag::kEventType:
       return refuse("an entry that follows from others");
-    case Tag::kJsonIndex:
     case Tag::kCollection:
-    case Tag::kVector:
+      return refuse_if(check_key(user, "collection"), "a bad name of a collection");
+    case Tag::kVector: {
+      const auto name = model::split_vector_key(user);
+      if (!name) return refuse("a bad key of a vector");
+      if (Refusal refusal = refuse_if(check_key(name->collection, "collection"), "a bad key of a vector")) return refusal;
+      return refuse_if(check_key(name->key), "a bad key of a vector");
+    }
+    case Tag::kJsonIndex:
       break;
   }
   return refuse("it holds what this version of the library does not store; update the library");
@@ -46,6 +53,7 @@ Refusal check_user_key(Tag tag, std::string_view user) {
 
 Refusal BundleChecker::head(const BundleHead& head, uint64_t latest) {
   head_ = head;
+  vectors_.head(head);
   if (!model::check_branch_name(head.name)) return refuse("a bad name of a branch");
   if (head.taken_at > latest) return refuse("it is from the future, more than a day ahead of this clock");
   if (head.oldest > head.taken_at || head.trimmed_before > head.taken_at || head.since.value_or(0) > head.taken_at ||
@@ -80,6 +88,7 @@ Refusal BundleChecker::begin_key(const BundleEntry& entry) {
 }
 
 Refusal BundleChecker::end_of_key() {
+  if (Refusal refusal = vectors_.end_of_vector()) return refusal;
   if (!any_ || parts_.tag != Tag::kEvent || previous_.empty() || current_.empty()) return std::nullopt;
   if (previous_.back().deleted && !current_.back().deleted) return refuse("an event log with a gap");
   return std::nullopt;
@@ -113,6 +122,8 @@ Refusal BundleChecker::entry(const BundleEntry& entry, CheckedEntry* checked) {
 
 Refusal BundleChecker::value(CheckedEntry* checked) {
   const BundleEntry& entry = checked->entry;
+  if (checked->tag == Tag::kVector) return vectors_.vector(parts_, entry);
+  if (checked->tag == Tag::kCollection) return vectors_.collection(parts_, entry);
   if (entry.tombstone) return std::nullopt;
   if (checked->tag == Tag::kSpace) {
     if (!entry.value.empty()) return refuse("the entry of a space has a value");

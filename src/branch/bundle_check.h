@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "branch/bundle_format.h"
+#include "branch/bundle_vectors.h"
 #include "model/event_codec.h"
 #include "model/key_codec.h"
 #include "strata/status.h"
@@ -52,6 +53,7 @@ class BundleChecker {
   Refusal link(CheckedEntry* checked, EventVersion* version) const;
 
   BundleHead head_;
+  BundleVectors vectors_;
   bool any_ = false;
   std::string key_;
   model::SplitKey parts_{};

@@ -80,6 +80,7 @@ class Importer {
       BaseEvent before;
       STRATA_TRY(base_event(checked.space, checked.sequence, &before));
       type_ = before.type;
+      if (space_ != checked.space) behind_unordered_ = false;
       space_ = checked.space;
       sequence_ = checked.sequence;
     }
@@ -109,7 +110,7 @@ class Importer {
   // another.
   Status row_of(const CheckedEntry& checked, std::string* value) {
     model::EventRow row = checked.event;
-    bool unordered = checked.unordered;
+    bool unordered = checked.unordered || behind_unordered_;
     if (!checked.linked) {
       BaseEvent before;
       STRATA_TRY(base_event(space_, sequence_ - 1, &before));
@@ -119,6 +120,7 @@ class Importer {
         return reader_.damaged("an event whose hash does not continue the chain");
       }
       unordered = before.unordered || row.origin.timestamp != checked.entry.timestamp;
+      behind_unordered_ = behind_unordered_ || unordered;
     }
     if (row.origin.database == engine_.seed()) row.origin.database = 0;
     row.flags = unordered ? model::kUnordered : 0;
@@ -138,6 +140,7 @@ class Importer {
   std::string type_;
   std::string space_;
   uint64_t sequence_ = 0;
+  bool behind_unordered_ = false;  // the log that a delta goes on with is unordered, which the delta itself cannot tell
 };
 
 // What a delta rests on, or an empty state.
@@ -162,8 +165,9 @@ class ImportRun {
     Imported imported;
     Status status = fill(hidden, &imported);
     if (status.is_ok()) {
-      status = base_.branch != nullptr ? catalogue_.adopt(hidden, base_.branch, base_.head.last_record)
-                                       : catalogue_.reveal(hidden, name_).status();
+      status = base_.branch != nullptr
+                   ? catalogue_.adopt(hidden, {base_.branch, base_.head.last_record, imported.forgotten})
+                   : catalogue_.reveal(hidden, name_).status();
     }
     if (!status.is_ok()) {
       // What this cannot do any more is done at the next opening.
@@ -240,6 +244,7 @@ class ImportRun {
     STRATA_TRY(importer.end());
     STRATA_TRY(writer.finish());
     imported->keys = importer.keys();
+    imported->forgotten = writer.forgotten();
     if (!request_.progress || request_.progress(total(), total())) return Status::ok();
     return Status::error(Code::kInvalidArgument, "the import was ended by its progress callback");
   }

@@ -28,7 +28,8 @@ struct ImportRequest {
 struct Imported {
   std::string branch;
   uint64_t entries = 0;
-  uint64_t keys = 0;  // of what users call keys, those that are alive
+  uint64_t keys = 0;       // of what users call keys, those that are alive
+  uint64_t forgotten = 0;  // up to when the branch that a delta was added to has no history any more
 };
 // kBundleNotFound, kBundleDamaged, kFormatTooNew, kBranchExists; of a delta kBranchNotFound, kDeltaMismatch;
 // kInvalidArgument when `progress` said so; I/O.

@@ -36,6 +36,11 @@ Status BundleWriter::open() {
     return Status::error(Code::kIoError, "a bundle cannot be written to '" + path_ + "': it is a folder",
                          "give a file's name");
   }
+  // A device or a pipe is not to be replaced by a file.
+  if (const auto there = fs_.open(path_, os::OpenMode::kRead);
+      !there.is_ok() && there.status().code() == Code::kInvalidPathName) {
+    return there.status();
+  }
   // Whoever exports to the same name at the same time has another temporary one.
   for (int n = 0; file_ == nullptr; ++n) {
     const std::string name = path_ + ".tmp-" + std::to_string(n);

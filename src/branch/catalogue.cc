@@ -94,24 +94,13 @@ Status Catalogue::create(std::string_view name, bool may_wait) {
   return Status::ok();
 }
 
-// Without the lock: it takes long where much changed since.
-Result<Catalogue::PastOf> Catalogue::past_of(std::string_view source_name, uint64_t as_of) const {
-  PastOf past;
-  STRATA_ASSIGN(past.source, find(source_name));
-  const tree::ReadGuard guard(engine_.forest());
-  STRATA_TRY(check_kept(*past.source, as_of));
-  const txn::Head head = past.source->visible.load();
-  past.seen = head.last_record;
-  if (as_of < head.timestamp) STRATA_TRY(rows_of_the_past(engine_, head, as_of, &past.overrides));
-  return past;
-}
-
 Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::string_view destination, AsOf as_of,
                                           bool may_wait) {
   if (as_of && !may_wait) return Status::error(Code::kWouldBlock, "a fork of the past reads much");
   PastOf past;
   if (as_of) {
     STRATA_ASSIGN(past, past_of(source_name, *as_of));
+    if (past.overrides.size() > rows_of_a_slice_) return fork_in_slices(past, destination, *as_of);
   }
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(may_wait));
   STRATA_ASSIGN(const txn::BranchPtr source, find(source_name));
@@ -132,7 +121,6 @@ Result<Catalogue::Forked> Catalogue::fork(std::string_view source_name, std::str
     }
   }
   const RowOverrides& overrides = past.overrides;
-  STRATA_TRY(check_size(overrides));
   const uint32_t id = next_id_;
   record_.begin(storage::RecordKind::kBranchFork, id, source->tip.last_record, overrides.size(), {},
                 encode_fork(parameters));
@@ -303,6 +291,10 @@ Status Catalogue::replay_fork(const storage::LogRecord& record, const storage::R
     return Status::error(Code::kCorruption, "a fork record of the log is damaged");
   }
   STRATA_ASSIGN(const txn::BranchPtr source, find_id(parameters.source));
+  if (const auto filled = find_id(view.branch); filled.is_ok()) {
+    (void)show_fork(*filled, source, parameters, stamp);
+    return Status::ok();
+  }
   const tree::ReadGuard guard(engine_.forest());
   txn::Head head = source->tip;
   tree::Edit edit = engine_.forest().edit(stamp.commit);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,6 +27,10 @@
 namespace strata::branch {
 
 constexpr std::string_view kDefaultBranch = "default";
+// What a fork of the past puts back by one record, in one hold of the commit lock.
+constexpr size_t kRowsOfASlice = 512;
+
+struct ForkParameters;
 
 class Catalogue {
  public:
@@ -52,7 +57,7 @@ class Catalogue {
   void note_merge(const txn::CommitLock& held, txn::BranchState& source, const txn::BranchState& target,
                   uint64_t timestamp);
 
-  // ---- branches that nobody sees yet (branch/hidden.cc): what an import works on ----
+  // ---- branches that nobody sees yet (branch/hidden.cc): what imports and forks of the past work on ----
   // They have no name, and are found by find_id alone. What is left of them after a crash is dropped at the opening.
   struct HiddenBegin {
     txn::BranchPtr source;             // whose newest state it begins with; null: empty
@@ -62,10 +67,18 @@ class Catalogue {
     uint64_t later_than = 0;  // the time of all that follows
   };
   Result<txn::BranchPtr> begin_hidden(const HiddenBegin& begin);
+  // Tests alone: how many rows a fork of the past puts back at once.
+  void set_rows_of_a_slice(size_t rows) { rows_of_a_slice_ = rows; }
   // Gives it a name. kBranchExists.
   Result<txn::BranchPtr> reveal(const txn::BranchPtr& hidden, std::string_view name);
-  // Its state becomes that of `target`, which is as `begin` found it: one commit. kDeltaMismatch, kBranchNotFound.
-  Status adopt(const txn::BranchPtr& hidden, const txn::BranchPtr& target, storage::LogPosition last_record);
+  // Its state becomes that of `target`, which is as `begin` found it: one commit. History up to `forgotten` is none of
+  // the target's any more. kDeltaMismatch, kBranchNotFound.
+  struct Adoption {
+    txn::BranchPtr target;
+    storage::LogPosition last_record = 0;
+    uint64_t forgotten = 0;
+  };
+  Status adopt(const txn::BranchPtr& hidden, const Adoption& adoption);
   Status discard(const txn::BranchPtr& hidden);
   // Without a record. Returns how many there were.
   size_t drop_hidden();
@@ -113,17 +126,29 @@ class Catalogue {
     RowOverrides overrides;
   };
   Result<PastOf> past_of(std::string_view source_name, uint64_t as_of) const;
+  // A fork of the past that puts back many rows (branch/fork_slices.cc).
+  Result<Forked> fork_in_slices(const PastOf& past, std::string_view destination, uint64_t as_of);
+  Result<txn::BranchPtr> begin_fork(const txn::BranchPtr& source);
+  Status put_back(const txn::BranchPtr& hidden, const RowOverrides& overrides);
+  Status put_back_slice(const txn::BranchPtr& hidden, std::span<const RowOverride> slice,
+                        storage::RecordBuilder* record);
+  Result<Forked> end_fork(const txn::BranchPtr& hidden, const txn::BranchPtr& source, const ForkParameters& parameters);
+  txn::BranchPtr show_fork(const txn::BranchPtr& hidden, const txn::BranchPtr& source, const ForkParameters& parameters,
+                           const txn::Stamp& stamp);
+  Status replay_fork_rows(const storage::LogRecord& record, const storage::RecordView& view);
   Status replay_fork(const storage::LogRecord& record, const storage::RecordView& view);
   Status replay_hidden(const storage::LogRecord& record, const storage::RecordView& view);
+  Result<txn::BranchPtr> append_begin(const txn::CommitLock& held, const HiddenBegin& begin);
   txn::BranchPtr make_hidden(uint32_t id, const HiddenBegin& begin, const txn::Stamp& stamp);
   txn::BranchPtr show(const txn::BranchPtr& hidden, std::string_view name, const txn::Stamp& stamp);
-  void hand_over(const txn::BranchPtr& hidden, txn::BranchState* target, const txn::Stamp& stamp);
+  void hand_over(const txn::BranchPtr& hidden, const Adoption& adoption, const txn::Stamp& stamp);
   void forget(const txn::BranchPtr& branch);
 
   txn::Engine& engine_;
   mutable base::Mutex mutex_;  // the tables only; taken inside the commit lock, never the other way round
   std::map<std::string, txn::BranchPtr, std::less<>> by_name_ GUARDED_BY(mutex_);
   std::unordered_map<uint32_t, txn::BranchPtr> by_id_ GUARDED_BY(mutex_);
+  size_t rows_of_a_slice_ = kRowsOfASlice;
   Lineage lineage_;                // guarded by the commit lock
   uint32_t next_id_ = 1;           // guarded by the commit lock
   storage::RecordBuilder record_;  // guarded by the commit lock

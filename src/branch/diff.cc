@@ -67,7 +67,7 @@ class Collector {
   Patience patience_;
   uint64_t left_;  // entries wanted, less those of the spaces before this one
   std::string space_;
-  std::array<std::vector<DiffEntry>, 4> of_space_;
+  std::array<std::vector<DiffEntry>, 6> of_space_;
   DiffResult result_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/coding.h"
 #include "model/event_codec.h"
+#include "model/vector_codec.h"
 #include "txn/row.h"
 
 namespace strata::branch {
@@ -18,6 +19,10 @@ std::string_view primitive_of(Tag tag) {
       return "json";
     case Tag::kEvent:
       return "event";
+    case Tag::kCollection:
+      return "collection";
+    case Tag::kVector:
+      return "vector";
     default:
       return {};
   }
@@ -25,20 +30,26 @@ std::string_view primitive_of(Tag tag) {
 
 int primitive_rank(Tag tag) {
   switch (tag) {
-    case Tag::kEvent:
+    case Tag::kCollection:
       return 0;
-    case Tag::kJson:
+    case Tag::kEvent:
       return 1;
-    case Tag::kKv:
+    case Tag::kJson:
       return 2;
-    default:
+    case Tag::kKv:
       return 3;
+    case Tag::kState:
+      return 4;
+    default:
+      return 5;
   }
 }
 
 Result<model::SplitKey> parts_of(std::string_view tree_key) {
   const auto parts = model::split_key(tree_key);
-  if (parts && (parts->tag != Tag::kEvent || parts->user.size() == 8)) return *parts;
+  const bool whole = parts && (parts->tag != Tag::kEvent || parts->user.size() == 8) &&
+                     (parts->tag != Tag::kVector || model::split_vector_key(parts->user));
+  if (whole) return *parts;
   return Status::error(Code::kCorruption, "a key of a tree is damaged", "verify() lists all damage");
 }
 
@@ -48,10 +59,23 @@ EntityName name_of(const model::SplitKey& parts) {
   name.primitive = primitive_of(parts.tag);
   if (parts.tag == Tag::kEvent) {
     name.sequence = base::load_be64(parts.user.data());
+  } else if (const auto vector = model::split_vector_key(parts.user); parts.tag == Tag::kVector && vector) {
+    name.collection = vector->collection;
+    name.key = vector->key;
   } else {
     name.key = parts.user;
   }
   return name;
+}
+
+bool same_value(Tag tag, std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  if (tag != Tag::kVector) return same(ValueView(a), ValueView(b));
+  model::VectorView x;
+  model::VectorView y;
+  if (!model::parse_vector(a, &x) || !model::parse_vector(b, &y)) return false;
+  return std::string_view(x.floats, x.float_bytes()) == std::string_view(y.floats, y.float_bytes()) &&
+         same(ValueView(x.metadata), ValueView(y.metadata));
 }
 
 Result<std::string_view> RowValues::value(std::string_view row) {
@@ -75,7 +99,7 @@ Result<bool> RowValues::same(Tag tag, std::string_view a, std::string_view b) {
   STRATA_ASSIGN(const std::string_view value_a, value(a));
   STRATA_ASSIGN(const std::string_view value_b, value(b));
   if (value_a == value_b) return true;
-  if (tag != Tag::kEvent) return strata::same(ValueView(value_a), ValueView(value_b));
+  if (tag != Tag::kEvent) return same_value(tag, value_a, value_b);
   model::EventRow event_a;
   model::EventRow event_b;
   STRATA_TRY(model::read_event(value_a, 0, &event_a));

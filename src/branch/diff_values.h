@@ -21,6 +21,9 @@ std::string_view primitive_of(model::Tag tag);
 // Where the tag's entities come in the order of diffs and conflicts, which is that of the primitives' names.
 int primitive_rank(model::Tag tag);
 
+// Whether two values that lie under the tag are the same one; not of events, which RowValues compares.
+bool same_value(model::Tag tag, std::string_view a, std::string_view b);
+
 // kCorruption for bytes that are no key of a tree.
 Result<model::SplitKey> parts_of(std::string_view tree_key);
 EntityName name_of(const model::SplitKey& parts);

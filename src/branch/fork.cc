@@ -31,16 +31,7 @@ Status check_kept(const txn::BranchState& branch, uint64_t as_of) {
 // What an entity that is no version of a key says of its predecessor.
 constexpr storage::LogPosition kNoPointer = 0;
 
-Status check_size(const RowOverrides& overrides) {
-  constexpr uint64_t kMostAround = 64;  // what an entity takes beside its key and value
-  uint64_t bytes = 0;
-  for (const RowOverride& change : overrides) bytes += change.key.size() + change.row.size() + kMostAround;
-  if (bytes <= storage::kMaxRecordBodyBytes) return Status::ok();
-  return Status::error(Code::kTransactionTooLarge, "more than 1 GiB of rows changed since the moment to be forked",
-                       "fork the present, and branch_revert the fork in steps");
-}
-
-void add_overrides(storage::RecordBuilder* record, const RowOverrides& overrides, uint64_t timestamp) {
+void add_overrides(storage::RecordBuilder* record, std::span<const RowOverride> overrides, uint64_t timestamp) {
   for (const RowOverride& change : overrides) {
     storage::Entity entity;
     entity.key = change.key;
@@ -63,15 +54,18 @@ Result<RowOverrides> overrides_of(storage::LogPosition position, const storage::
   }
 }
 
-Status apply_overrides(const RowOverrides& overrides, uint64_t exclusive_since, txn::Head* head, tree::Edit* edit) {
+Status apply_overrides(std::span<const RowOverride> overrides, uint64_t exclusive_since, txn::Head* head,
+                       tree::Edit* edit) {
   for (const RowOverride& change : overrides) {
     bool removed = false;
-    STRATA_TRY(edit->erase(head->present, change.key, exclusive_since, &removed));
-    STRATA_TRY(edit->erase(head->deleted, change.key, exclusive_since, &removed));
-    if (change.row.empty()) continue;
     txn::RowView row;
-    STRATA_TRY(txn::read_row(change.row, &row));
-    STRATA_TRY(edit->put(row.tombstone ? head->deleted : head->present, change.key, change.row, exclusive_since));
+    if (!change.row.empty()) STRATA_TRY(txn::read_row(change.row, &row));
+    const bool in_present = !change.row.empty() && !row.tombstone;
+    const bool in_deleted = !change.row.empty() && row.tombstone;
+    if (!in_present) STRATA_TRY(edit->erase(head->present, change.key, exclusive_since, &removed));
+    if (!in_deleted) STRATA_TRY(edit->erase(head->deleted, change.key, exclusive_since, &removed));
+    if (change.row.empty()) continue;
+    STRATA_TRY(edit->put(in_present ? head->present : head->deleted, change.key, change.row, exclusive_since));
   }
   return Status::ok();
 }

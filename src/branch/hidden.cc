@@ -1,4 +1,4 @@
-// Branches without a name: made, filled by an import, and shown in one step or never.
+// Branches without a name: made, filled by an import or a fork of the past, and shown in one step or never.
 #include <algorithm>
 
 #include "branch/catalogue.h"
@@ -17,11 +17,18 @@ std::string encode_begin(const Catalogue::HiddenBegin& begin) {
   return bytes;
 }
 
-// The payload of the last one. ON DISK: branch that takes over u32, 0 for none | name of a new one.
-std::string encode_end(uint32_t target, std::string_view name) {
+// The payload of the last one. ON DISK: branch that takes over u32, 0 for none | name of a new one, or u64: up to when
+// the one that takes over forgets.
+std::string encode_end(std::string_view name) {
   std::string bytes;
-  base::put_u32(bytes, target);
+  base::put_u32(bytes, 0);
   bytes += name;
+  return bytes;
+}
+std::string encode_end(const Catalogue::Adoption& adoption) {
+  std::string bytes;
+  base::put_u32(bytes, adoption.target->origin.id);
+  base::put_u64(bytes, adoption.forgotten);
   return bytes;
 }
 
@@ -98,13 +105,16 @@ txn::BranchPtr Catalogue::show(const txn::BranchPtr& hidden, std::string_view na
   return branch;
 }
 
-void Catalogue::hand_over(const txn::BranchPtr& hidden, txn::BranchState* target, const txn::Stamp& stamp) {
+void Catalogue::hand_over(const txn::BranchPtr& hidden, const Adoption& adoption, const txn::Stamp& stamp) {
+  txn::BranchState* const target = adoption.target.get();
   txn::Head head = hidden->tip;
   head.timestamp = stamp.timestamp;
   head.commit = stamp.commit;
   head.last_record = stamp.position;
   head.commits = target->tip.commits + 1;
   target->exclusive_since = std::max(target->exclusive_since, hidden->exclusive_since);
+  const uint64_t cut = std::max(target->trimmed_before.load(std::memory_order_relaxed), adoption.forgotten);
+  target->trimmed_before.store(cut, std::memory_order_release);
   target->tip = head;
   target->visible.store(head);
   forget(hidden);
@@ -115,6 +125,10 @@ void Catalogue::hand_over(const txn::BranchPtr& hidden, txn::BranchState* target
 Result<txn::BranchPtr> Catalogue::begin_hidden(const HiddenBegin& begin) {
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(true));
   STRATA_TRY(engine_.settle(held));
+  return append_begin(held, begin);
+}
+
+Result<txn::BranchPtr> Catalogue::append_begin(const txn::CommitLock& held, const HiddenBegin& begin) {
   txn::Stamp stamp = engine_.next_stamp(held);
   stamp.timestamp = std::max(stamp.timestamp, begin.later_than + 1);
   storage::LogPosition previous = 0;
@@ -132,22 +146,22 @@ Result<txn::BranchPtr> Catalogue::reveal(const txn::BranchPtr& hidden, std::stri
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(true));
   STRATA_TRY(check_free(name));
   txn::Stamp stamp = engine_.next_stamp(held);
-  record_.begin(storage::RecordKind::kImportEnd, hidden->origin.id, hidden->tip.last_record, 0, {},
-                encode_end(0, name));
+  record_.begin(storage::RecordKind::kImportEnd, hidden->origin.id, hidden->tip.last_record, 0, {}, encode_end(name));
   STRATA_TRY(engine_.append_system(held, &stamp, record_.finish()));
   return show(hidden, name, stamp);
 }
 
-Status Catalogue::adopt(const txn::BranchPtr& hidden, const txn::BranchPtr& target, storage::LogPosition last_record) {
+Status Catalogue::adopt(const txn::BranchPtr& hidden, const Adoption& adoption) {
   STRATA_ASSIGN(const txn::CommitLock held, take_lock(true));
   STRATA_TRY(engine_.settle(held));
-  STRATA_TRY(txn::check_alive(*target));
-  if (target->tip.last_record != last_record) return moved_on(target->origin.name);
+  const txn::BranchState& target = *adoption.target;
+  STRATA_TRY(txn::check_alive(target));
+  if (target.tip.last_record != adoption.last_record) return moved_on(target.origin.name);
   txn::Stamp stamp = engine_.next_stamp(held);
   record_.begin(storage::RecordKind::kImportEnd, hidden->origin.id, hidden->tip.last_record, 0, {},
-                encode_end(target->origin.id, {}));
+                encode_end(adoption));
   STRATA_TRY(engine_.append_system(held, &stamp, record_.finish()));
-  hand_over(hidden, target.get(), stamp);
+  hand_over(hidden, adoption, stamp);
   return Status::ok();
 }
 
@@ -160,6 +174,7 @@ Status Catalogue::discard(const txn::BranchPtr& hidden) {
 }
 
 Status Catalogue::replay_hidden(const storage::LogRecord& record, const storage::RecordView& view) {
+  if (view.kind == storage::RecordKind::kForkRows) return replay_fork_rows(record, view);
   const txn::Stamp stamp{record.commit, record.timestamp, record.position};
   base::Reader reader(view.payload);
   uint32_t other = 0;
@@ -189,8 +204,10 @@ Status Catalogue::replay_hidden(const storage::LogRecord& record, const storage:
     (void)show(hidden, std::string_view(reader.position(), reader.remaining()), stamp);
     return Status::ok();
   }
-  STRATA_ASSIGN(const txn::BranchPtr target, find_id(other));
-  hand_over(hidden, target.get(), stamp);
+  Adoption adoption;
+  STRATA_ASSIGN(adoption.target, find_id(other));
+  if (!reader.read_u64(adoption.forgotten)) return damaged();
+  hand_over(hidden, adoption, stamp);
   return Status::ok();
 }
 

@@ -1,5 +1,7 @@
 #include "branch/import_writer.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "txn/plan.h"
 
@@ -64,6 +66,7 @@ Status ImportWriter::write_item(const Item& item, Building* building) {
     // Where it was exported, the deletion before it was forgotten already, and counting began anew.
     if (!planned.old.tombstone || item.version != 1) return does_not_follow();
     planned.counts_on = false;
+    forgotten_ = std::max(forgotten_, planned.old.timestamp);
   }
   if (!derived) planned.version = item.version;
   txn::add_to_record(&planned, item.timestamp, building->unit, &record_);

@@ -24,6 +24,9 @@ class ImportWriter {
   // Commits, newest first, when there are no more versions.
   Status add_commit(const BundleCommit& commit);
   Status finish();
+  // A key that was deleted here and counts anew in the bundle has no history from before this any more; 0: there is
+  // none.
+  uint64_t forgotten() const { return forgotten_; }
 
  private:
   struct Item {
@@ -49,6 +52,7 @@ class ImportWriter {
   std::string commits_;
   bool any_commit_ = false;
   BundleCommit last_commit_;
+  uint64_t forgotten_ = 0;
 };
 
 }  // namespace strata::branch

@@ -3,15 +3,17 @@
 #include <string>
 
 #include "model/key_codec.h"
+#include "txn/history.h"
 
 namespace strata::branch {
 
-Status LogWalk::read_commit(const ChainRecord& at, BundleCommit* commit) const {
-  commit->timestamp = at.record.timestamp;
+Status read_log_entry(const storage::LogRecord& record, const storage::RecordView& view, uint64_t seed,
+                      BundleCommit* commit) {
+  commit->timestamp = record.timestamp;
   commit->message.reset();
-  if (at.view.payload == txn::kHasMessage) commit->message = at.view.message;
+  if (view.payload == txn::kHasMessage) commit->message = view.message;
   commit->changes = CommitChanges();
-  storage::EntityReader reader(at.record.position, at.view, engine_.seed());
+  storage::EntityReader reader(record.position, view, seed);
   while (true) {
     STRATA_ASSIGN(const bool more, reader.next());
     if (!more) return Status::ok();
@@ -55,13 +57,31 @@ Status LogWalk::walk(const LogVisitor& visit) {
     if (!imported_.empty()) STRATA_TRY(walk_imported(visit, &more));
     if (!more || at.record.timestamp < cut_) return false;
     if (at.view.kind != storage::RecordKind::kCommit || at.record.timestamp > at.until) return true;
-    STRATA_TRY(read_commit(at, &commit));
+    STRATA_TRY(read_log_entry(at.record, at.view, engine_.seed(), &commit));
     more = visit(commit);
     if (!more) place_.position = at.view.previous;
     return more;
   };
   STRATA_TRY(walk_records(engine_, &place_, step));
   if (more) STRATA_TRY(walk_imported(visit, &more));
+  return more ? walk_cut(visit) : Status::ok();
+}
+
+Status LogWalk::walk_cut(const LogVisitor& visit) {
+  const storage::LogPosition position = place_.position;
+  if (cut_ == 0 || position == 0 || position >= engine_.log().begin()) return Status::ok();
+  std::string bytes;
+  STRATA_ASSIGN(const bool found, txn::read_evacuated(engine_.forest(), engine_.evacuated(), txn::kCutEntry, &bytes));
+  if (!found) return Status::ok();
+  base::Reader reader(bytes);
+  uint64_t of = 0;
+  BundleCommit commit;
+  if (!reader.read_u64(of) || !branch::read_commit(reader, nullptr, &commit) || !reader.done()) {
+    return Status::error(Code::kCorruption, "the kept entry of a commit in the log of a branch is damaged");
+  }
+  if (of != position || commit.timestamp < cut_ || commit.timestamp > place_.until) return Status::ok();
+  place_.position = 0;
+  (void)visit(commit);
   return Status::ok();
 }
 

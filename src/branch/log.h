@@ -18,7 +18,8 @@ namespace strata::branch {
 // Called for one commit; false ends the walk. The message lives for that call.
 using LogVisitor = std::function<bool(const BundleCommit&)>;
 
-// Walks the commits that are not older than `cut`, as far as the log is kept.
+// Walks the commits that are not older than `cut`, which is the branch's. The record of the one at the cut may be gone;
+// its entry was kept.
 class LogWalk {
  public:
   LogWalk(txn::Engine& engine, storage::LogPosition last, uint64_t cut) : engine_(engine), place_{last}, cut_(cut) {}
@@ -27,8 +28,8 @@ class LogWalk {
   Status walk(const LogVisitor& visit);
 
  private:
-  Status read_commit(const ChainRecord& at, BundleCommit* commit) const;
   Status walk_imported(const LogVisitor& visit, bool* more);
+  Status walk_cut(const LogVisitor& visit);
 
   txn::Engine& engine_;
   ChainPlace place_;
@@ -40,5 +41,9 @@ class LogWalk {
 
 // Counts an entity, if it is of a kind that logs count.
 void count_change(std::string_view tree_key, CommitChanges* changes);
+
+// The entry of a commit record.
+Status read_log_entry(const storage::LogRecord& record, const storage::RecordView& view, uint64_t seed,
+                      BundleCommit* commit);
 
 }  // namespace strata::branch

@@ -1,5 +1,6 @@
 #include "branch/merge.h"
 
+#include <algorithm>
 #include <set>
 
 #include "branch/merge_record.h"
@@ -14,7 +15,7 @@ using model::Tag;
 constexpr int kFreeAttempts = 2;
 
 // Whether users count what lies under the tag among their keys.
-bool is_counted(Tag tag) { return !primitive_of(tag).empty(); }
+bool is_counted(Tag tag) { return !primitive_of(tag).empty() && tag != Tag::kCollection; }
 
 // Works out everything that the merge changes.
 class MergeRun {
@@ -33,14 +34,19 @@ class MergeRun {
     for (size_t tag = kMergeTags; tag-- > 0;) {
       // What spaces become depends on what the others did, even where no space itself was changed.
       if (tag == static_cast<size_t>(Tag::kSpace)) make(tag);
-      if (policies_[tag] != nullptr) STRATA_TRY(policies_[tag]->finish(work_));
+      const auto shared = std::find(policies_.begin() + static_cast<std::ptrdiff_t>(tag) + 1, policies_.end(), policies_[tag]);
+      if (policies_[tag] != nullptr && shared == policies_.end()) STRATA_TRY(policies_[tag]->finish(work_));
     }
     return Status::ok();
   }
 
  private:
   void make(size_t tag) {
-    if (policies_[tag] == nullptr && factories_[tag] != nullptr) policies_[tag] = factories_[tag]();
+    if (policies_[tag] != nullptr || factories_[tag] == nullptr) return;
+    for (size_t other = 0; other < kMergeTags; ++other) {
+      if (factories_[other] == factories_[tag] && policies_[other] != nullptr) policies_[tag] = policies_[other];
+    }
+    if (policies_[tag] == nullptr) policies_[tag] = factories_[tag]();
   }
 
   Status one(std::string_view key, std::string_view base, std::string_view source) {
@@ -57,7 +63,7 @@ class MergeRun {
 
   MergeWork& work_;
   const MergePolicies& factories_;
-  std::array<std::unique_ptr<MergePolicy>, kMergeTags> policies_;
+  std::array<std::shared_ptr<MergePolicy>, kMergeTags> policies_;
 };
 
 class Merger {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,17 +68,22 @@ class MergeWork {
   Status erase(std::string_view key);
   const txn::WriteSet& writes() const { return writes_; }
 
-  // A conflict about the whole entity.
-  Status resolve_whole(const MergeKey& key, std::string_view target_row);
+  // A conflict about the whole entity. `check`, if given, refuses an answer that cannot be stored.
+  using CheckAnswer = std::function<Status(std::string_view value)>;
+  Status resolve_whole(const MergeKey& key, std::string_view target_row, const CheckAnswer& check = {});
+  // What the sides have, for a conflict about the whole entity.
+  Status describe(const MergeKey& key, std::string_view target_row, MergeConflict* conflict);
   // Notes a conflict about something in it and says who wins; *value: what was answered instead, as long as the merge.
-  Result<Resolution> resolve(const MergeKey& key, MergeConflict conflict, std::string_view* value);
+  // `parts`: keys whose writes count as writes of the entity.
+  Result<Resolution> resolve(const MergeKey& key, MergeConflict conflict, std::string_view* value,
+                             const tree::KeyRange& parts = {});
 
   // In the order of the answer.
   std::vector<MergeConflict> take_conflicts();
 
  private:
   Status check_size() const;
-  Result<uint64_t> last_write(const txn::Head& head, std::string_view key);
+  Result<uint64_t> last_write(const txn::Head& head, std::string_view key, const tree::KeyRange& parts);
 
   txn::Engine& engine_;
   const MergeRequest& request_;
@@ -106,7 +112,7 @@ class MergePolicy {
 };
 
 constexpr size_t kMergeTags = 10;
-// By tag; null: what lies there follows from other keys.
+// By tag; null: what lies there follows from other keys. Tags with the same maker share one policy.
 using MergePolicies = std::array<std::unique_ptr<MergePolicy> (*)(), kMergeTags>;
 
 // `keep_on` may be null. Errors as Branches::merge.

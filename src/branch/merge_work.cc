@@ -26,7 +26,7 @@ Result<MergeVerdict> MergeWork::judge(const MergeKey& key, std::string_view targ
 // ---- writing ----
 
 Status MergeWork::check_size() const {
-  if (writes_.bytes() <= txn::kMaxTransactionBytes) return Status::ok();
+  if (writes_.bytes() <= engine_.merge_limit()) return Status::ok();
   return Status::error(Code::kTransactionTooLarge, "the merge holds more than 1 GiB of writes",
                        "merge into a fork of the source instead, which shares what they have in common");
 }
@@ -55,24 +55,36 @@ Status MergeWork::take_source(const MergeKey& key) {
 
 // ---- conflicts ----
 
-// When the branch last wrote the key, deletions included; 0: never, as far as is known.
-Result<uint64_t> MergeWork::last_write(const txn::Head& head, std::string_view key) {
+// When the branch last wrote the key or one of the parts, deletions included; 0: never, as far as is known.
+Result<uint64_t> MergeWork::last_write(const txn::Head& head, std::string_view key, const tree::KeyRange& parts) {
   STRATA_ASSIGN(auto bytes, forest().get(head.present, key));
   if (!bytes) {
     STRATA_ASSIGN(bytes, forest().get(head.deleted, key));
   }
-  if (!bytes) return uint64_t{0};
   txn::RowView row;
-  STRATA_TRY(txn::read_row(*bytes, &row));
-  return row.timestamp;
+  if (bytes) STRATA_TRY(txn::read_row(*bytes, &row));
+  uint64_t last = row.timestamp;
+  if (parts.begin.empty()) return last;
+  for (const tree::Root& root : {head.present, head.deleted}) {
+    tree::Cursor cursor(forest(), root);
+    STRATA_TRY(cursor.seek(parts.begin));
+    while (cursor.valid() && cursor.key() < parts.end) {
+      STRATA_TRY(ask());
+      STRATA_TRY(txn::read_row(cursor.row(), &row));
+      last = std::max(last, row.timestamp);
+      STRATA_TRY(cursor.next());
+    }
+  }
+  return last;
 }
 
-Result<Resolution> MergeWork::resolve(const MergeKey& key, MergeConflict conflict, std::string_view* value) {
+Result<Resolution> MergeWork::resolve(const MergeKey& key, MergeConflict conflict, std::string_view* value,
+                                      const tree::KeyRange& parts) {
   conflict.number = conflicts_.size();
   switch (request_.strategy) {
     case MergeStrategy::kLastWriterWins: {
-      STRATA_ASSIGN(const uint64_t source, last_write(sides_.source, key.key));
-      STRATA_ASSIGN(const uint64_t target, last_write(sides_.target, key.key));
+      STRATA_ASSIGN(const uint64_t source, last_write(sides_.source, key.key, parts));
+      STRATA_ASSIGN(const uint64_t target, last_write(sides_.target, key.key, parts));
       conflict.resolution = source >= target ? Resolution::kSource : Resolution::kTarget;
       break;
     }
@@ -98,16 +110,22 @@ Result<Resolution> MergeWork::resolve(const MergeKey& key, MergeConflict conflic
   return resolution;
 }
 
-Status MergeWork::resolve_whole(const MergeKey& key, std::string_view target_row) {
+Status MergeWork::describe(const MergeKey& key, std::string_view target_row, MergeConflict* conflict) {
+  conflict->entity = name_of(key.parts);
+  STRATA_TRY(values_.show(key.parts, key.base, &conflict->base));
+  STRATA_TRY(values_.show(key.parts, key.source, &conflict->source));
+  return values_.show(key.parts, target_row, &conflict->target);
+}
+
+Status MergeWork::resolve_whole(const MergeKey& key, std::string_view target_row, const CheckAnswer& check) {
   MergeConflict conflict;
-  conflict.entity = name_of(key.parts);
-  STRATA_TRY(values_.show(key.parts, key.base, &conflict.base));
-  STRATA_TRY(values_.show(key.parts, key.source, &conflict.source));
-  STRATA_TRY(values_.show(key.parts, target_row, &conflict.target));
+  STRATA_TRY(describe(key, target_row, &conflict));
   std::string_view value;
   STRATA_ASSIGN(const Resolution resolution, resolve(key, std::move(conflict), &value));
   if (resolution == Resolution::kSource) return take_source(key);
-  return resolution == Resolution::kValue ? put(key.key, value) : Status::ok();
+  if (resolution != Resolution::kValue) return Status::ok();
+  if (check) STRATA_TRY(check(value));
+  return put(key.key, value);
 }
 
 std::vector<MergeConflict> MergeWork::take_conflicts() {
@@ -116,6 +134,7 @@ std::vector<MergeConflict> MergeWork::take_conflicts() {
     const EntityName& y = b.entity;
     if (x.space != y.space) return x.space < y.space;
     if (x.primitive != y.primitive) return x.primitive < y.primitive;
+    if (x.collection != y.collection) return x.collection < y.collection;
     return x.key < y.key;
   });
   return std::move(conflicts_);

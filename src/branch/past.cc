@@ -98,13 +98,20 @@ Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_
   return Status::ok();
 }
 
-Status refresh_overrides(txn::Engine& engine, const txn::Head& head, storage::LogPosition seen, uint64_t as_of,
-                         RowOverrides* overrides) {
+Status rows_since(txn::Engine& engine, const txn::Head& head, storage::LogPosition seen, uint64_t as_of,
+                  RowOverrides* overrides) {
+  overrides->clear();
   if (head.last_record == seen) return Status::ok();
   std::vector<std::string> keys;
   STRATA_TRY(changed_keys(engine, head, seen, as_of, UINT64_MAX, &keys).status());
+  return add_by_keys(engine, head, keys, as_of, overrides);
+}
+
+Status refresh_overrides(txn::Engine& engine, const txn::Head& head, storage::LogPosition seen, uint64_t as_of,
+                         RowOverrides* overrides) {
   RowOverrides newer;
-  STRATA_TRY(add_by_keys(engine, head, keys, as_of, &newer));
+  STRATA_TRY(rows_since(engine, head, seen, as_of, &newer));
+  if (newer.empty()) return Status::ok();
   RowOverrides merged;
   merged.reserve(overrides->size() + newer.size());
   // Of a key in both, what was found later comes first, and stays.

@@ -26,6 +26,10 @@ using RowOverrides = std::vector<RowOverride>;  // in key order
 // The rows that differ at `as_of` from those of `head`. REQUIRES: as_of is not before the branch's cut.
 Status rows_of_the_past(txn::Engine& engine, const txn::Head& head, uint64_t as_of, RowOverrides* overrides);
 
+// The rows of keys that were changed on the way to `head` behind the record `seen`, whatever they were before it.
+Status rows_since(txn::Engine& engine, const txn::Head& head, storage::LogPosition seen, uint64_t as_of,
+                  RowOverrides* overrides);
+
 // Brings overrides against an older head of the branch, whose last record was `seen`, up to `head`: the keys that were
 // changed in between.
 Status refresh_overrides(txn::Engine& engine, const txn::Head& head, storage::LogPosition seen, uint64_t as_of,

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "branch/diff_values.h"
 #include "branch/fork.h"
 #include "branch/past.h"
 #include "model/key_codec.h"
@@ -20,13 +21,6 @@ using model::Tag;
 constexpr int kAttempts = 4;
 
 bool is_counted(Tag tag) { return tag == Tag::kKv || tag == Tag::kState || tag == Tag::kJson || tag == Tag::kVector; }
-
-// Whether two values of a kind are the same one.
-bool same_value(Tag tag, std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const bool is_value = tag == Tag::kKv || tag == Tag::kState || tag == Tag::kJson;
-  return is_value && same(ValueView(a), ValueView(b));
-}
 
 class Planner {
  public:

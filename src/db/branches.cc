@@ -29,6 +29,8 @@ constexpr branch::MergePolicies merge_policies() {
   of(model::Tag::kJson) = primitives::make_json_merge;
   of(model::Tag::kJsonIndex) = primitives::make_index_merge;
   of(model::Tag::kEvent) = primitives::make_event_merge;
+  of(model::Tag::kCollection) = primitives::make_vector_merge;
+  of(model::Tag::kVector) = primitives::make_vector_merge;
   return policies;
 }
 constexpr branch::MergePolicies kMergePolicies = merge_policies();
@@ -57,7 +59,12 @@ Result<ForkResult> Branches::fork(std::string_view source, std::string_view dest
   auto& impl = call_.impl();
   STRATA_TRY(refuse_read_only(impl.read_only, "branch_fork"));
   STRATA_TRY(model::check_branch_name(destination));
-  STRATA_ASSIGN(const auto forked, impl.database->catalogue().fork(source, destination, as_of, call_.may_wait_));
+  const auto made = impl.database->catalogue().fork(source, destination, as_of, call_.may_wait_);
+  if (!made.is_ok()) {
+    if (as_of) impl.database->collect_later();  // what it had put back already
+    return made.status();
+  }
+  const auto& forked = *made;
   ForkResult result;
   result.source = source;
   result.destination = destination;
@@ -110,7 +117,7 @@ Result<std::vector<std::string>> Branches::list() {
 
 Result<bool> Branches::exists(std::string_view name) { return call_.impl().database->catalogue().find(name).is_ok(); }
 
-Result<DiffResult> Branches::diff(const DiffQuery& query, const KeepOn& keep_on) {
+Result<DiffResult> Branches::diff(const DiffQuery& query) {
   STRATA_TRY(call_.check_caller());
   STRATA_TRY(call_.check_no_transaction("branch_diff"));
   db::Database& database = *call_.impl().database;
@@ -120,7 +127,7 @@ Result<DiffResult> Branches::diff(const DiffQuery& query, const KeepOn& keep_on)
   branch::DiffRequest request;
   request.limit = query.limit;
   request.as_of = query.as_of;
-  request.keep_on = &keep_on;
+  request.keep_on = call_.keep_on_;
   do {  // until both were seen at one moment
     request.a = a->visible.load();
     request.b = b->visible.load();
@@ -132,7 +139,7 @@ Result<DiffResult> Branches::diff(const DiffQuery& query, const KeepOn& keep_on)
   return branch::diff_heads(database.engine(), request);
 }
 
-Status Branches::merge(const MergeRequest& request, const KeepOn& keep_on, MergeResult* result) {
+Status Branches::merge(const MergeRequest& request, MergeResult* result) {
   STRATA_TRY(call_.check_caller());
   STRATA_TRY(call_.check_no_transaction("branch_merge"));
   auto& impl = call_.impl();
@@ -140,7 +147,7 @@ Status Branches::merge(const MergeRequest& request, const KeepOn& keep_on, Merge
   // It waits for locks, and for room.
   if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "a merge may have to wait");
   db::Database& database = *impl.database;
-  return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, &keep_on, result);
+  return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, call_.keep_on_, result);
 }
 
 Result<std::vector<CommitInfo>> Branches::log(std::string_view name, std::optional<uint64_t> limit) {

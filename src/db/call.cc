@@ -19,7 +19,8 @@ uint64_t Session::Impl::this_thread() {
   return number;
 }
 
-Call::Call(Session& session, Mode mode) : session_(session), may_wait_(mode == kWait) {
+Call::Call(Session& session, Mode mode, const KeepOn* keep_on)
+    : session_(session), may_wait_(mode == kWait), keep_on_(keep_on) {
   Session::Impl& impl = *session.impl_;
   if (impl.forked()) {  // its lock may be held for ever by a thread that does not exist here
     entered_ = impl.check_open();
@@ -68,6 +69,7 @@ Result<txn::Context*> Call::context() {
   context.transaction = impl.transaction.get();
   context.read_only = impl.read_only;
   context.may_wait = may_wait_;
+  context.keep_on = keep_on_;
   return &context;
 }
 

@@ -192,6 +192,7 @@ void Database::make_caches() {
   place.fs = in_memory() ? nullptr : options_.fs;
   place.folder = os::join_path(options_.folder, kIndexFolder);
   place.read_only = options_.read_only;
+  place.background = options_.background;
   caches_ = std::make_unique<derived::Caches>(*engine_, std::move(place));
 }
 
@@ -266,6 +267,7 @@ Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, con
   const base::MutexLock compacting(compacting_);
   const ThreadNote note(&compacting_thread_);
   STRATA_TRY(engine_->failure());
+  caches_->text().release();  // what it keeps alive would be in the way
   if (!keep_micros) keep_micros = checkpointer_->keep_history();
   const auto size = [this] {
     return in_memory() ? log_->disk_bytes() + forest_->stats().resident_bytes : disk_bytes();
@@ -319,7 +321,7 @@ Result<DatabaseInfo> Database::info() {
     info.total_keys += keys;
   }
   info.disk_bytes = disk_bytes();
-  info.memory_bytes = forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
+  info.memory_bytes = caches_->memory_bytes() + forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
   info.commit_timestamp = engine_->visible_timestamp();
   return info;
 }
@@ -354,6 +356,7 @@ Status Database::trim_history_if_due() {
 
 Status Database::background_step() {
   STRATA_TRY(engine_->failure());
+  caches_->tick();
   if (!in_memory()) STRATA_TRY(sync_if_due());
   // A thread that runs out of memory ends the process: what may need much of it waits until there is some. A commit
   // that needs a checkpoint makes it itself, and can say what went wrong.
@@ -376,9 +379,7 @@ Status Database::checkpoint_if_due() {
   (void)log_->prepare_next();  // the switch tries again, and says why if it cannot
   const storage::LogPosition cut = checkpointer_->cut();
   const storage::LogPosition end = log_->end();
-  // Segments between them are full ones.
-  const uint64_t behind = (storage::segment_of(end) - storage::segment_of(cut)) * options_.segment_bytes +
-                          storage::offset_of(end) - storage::offset_of(cut);
+  const uint64_t behind = log_->bytes_between(cut, end);
   // Late, for each checkpoint writes every node that was touched since the last one, however often; before the limit,
   // so that nobody waits.
   const bool full = forest_->unwritten_bytes() > unwritten_limit() / 8 * 7;

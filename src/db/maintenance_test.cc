@@ -81,6 +81,20 @@ class MaintenanceTest : public ::testing::TestWithParam<bool> {
   testing::TestClock clock_;
   std::unique_ptr<os::FileSystem> files_ = os::make_memory_file_system();
 };
+// The first segments of a log are small: that several of them are full is no reason for a checkpoint.
+TEST_P(MaintenanceTest, ACheckpointWaitsForItsBytesOfLog) {
+  if (!GetParam()) GTEST_SKIP() << "nothing to write to";
+  const auto session = open();
+  const storage::LogPosition begin = database(*session).log().end();
+  const uint64_t nodes = database(*session).nodes().disk_bytes();
+  const std::string value(60'000, 'v');
+  for (int i = 0; storage::segment_of(database(*session).log().end()) < storage::segment_of(begin) + 3; ++i) {
+    put(*session, "key" + std::to_string(i % 50), value);
+    step(*session);
+  }
+  EXPECT_EQ(database(*session).nodes().disk_bytes(), nodes);
+}
+
 INSTANTIATE_TEST_SUITE_P(Places, MaintenanceTest, ::testing::Bool(),
                          [](const auto& place) { return place.param ? "Files" : "Memory"; });
 

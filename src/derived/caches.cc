@@ -4,9 +4,25 @@
 
 namespace strata::derived {
 
-Caches::Caches(txn::Engine& engine, CachePlace place) : engine_(engine), place_(std::move(place)), text_(engine) {}
+Caches::Caches(txn::Engine& engine, CachePlace place)
+    : engine_(engine), place_(std::move(place)), worker_(place_.background), text_(engine) {
+  if (place_.fs != nullptr) {
+    if (!place_.read_only) remove_unknown_files();
+    vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
+  }
+  vectors_.emplace(engine_, worker_, vector_files_ ? &*vector_files_ : nullptr, place_.read_only);
+}
 
 Caches::~Caches() { close(); }
+
+void Caches::tick() {
+  vectors_->tick();
+  if (!text_.in_use() || text_step_waits_.exchange(true)) return;
+  worker_.post([this](const std::atomic<bool>&) {
+    text_step_waits_.store(false);
+    text_.background_step();
+  });
+}
 
 uint64_t Caches::disk_bytes() const {
   if (place_.fs == nullptr) return 0;
@@ -22,8 +38,19 @@ uint64_t Caches::disk_bytes() const {
   return total;
 }
 
+// Of versions that keep other things; what cannot be removed does no harm.
+void Caches::remove_unknown_files() const {
+  const auto names = place_.fs->list(place_.folder);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kVectorFilePrefix)) (void)place_.fs->remove(os::join_path(place_.folder, name));
+  }
+}
+
 void Caches::close() {
   if (std::exchange(closed_, true)) return;
+  worker_.stop();
+  vectors_->close();
   text_.release();
 }
 

@@ -1,11 +1,11 @@
 #include "model/json_patch.h"
 
 #include <array>
-#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "model/json_compare.h"
 #include "model/json_edit.h"
 #include "model/sorted_members.h"
 
@@ -70,57 +70,6 @@ class Merger {
   ValueWriter& out_;
   bool damaged_ = false;
 };
-
-// ---- equality ----
-
-bool is_number(const ValueToken& token) { return token.type == ValueType::kInteger || token.type == ValueType::kFloat; }
-
-bool equal_numbers(const ValueToken& a, const ValueToken& b) {
-  if (a.type == b.type) return a.type == ValueType::kInteger ? a.integer == b.integer : a.real == b.real;
-  const int64_t integer = a.type == ValueType::kInteger ? a.integer : b.integer;
-  const double real = a.type == ValueType::kFloat ? a.real : b.real;
-  constexpr double kLimit = 9223372036854775808.0;  // 2^63; NaN fails the test, too
-  return real >= -kLimit && real < kLimit && std::trunc(real) == real && static_cast<int64_t>(real) == integer;
-}
-
-bool equal_within(ValueView a, ValueView b, int depth);
-
-bool equal_objects(ValueView a, ValueView b, int depth) {
-  std::vector<Member> left;
-  std::vector<Member> right;
-  if (!sorted_members(a, &left) || !sorted_members(b, &right)) return false;
-  for (size_t i = 0; i < left.size(); ++i) {
-    if (left[i].first != right[i].first || !equal_within(left[i].second, right[i].second, depth + 1)) return false;
-  }
-  return true;
-}
-
-bool equal_within(ValueView a, ValueView b, int depth) {
-  const auto left = a.read();
-  const auto right = b.read();
-  if (!left || !right || depth > kMaxValueNesting) return false;
-  if (is_number(*left) && is_number(*right)) return equal_numbers(*left, *right);
-  if (left->type != right->type) return false;
-  switch (left->type) {
-    case ValueType::kNull:
-      return true;
-    case ValueType::kBoolean:
-      return left->boolean == right->boolean;
-    case ValueType::kString:
-    case ValueType::kBytes:
-      return left->bytes == right->bytes;
-    case ValueType::kObject:
-      return left->count == right->count && equal_objects(a, b, depth);
-    default:
-      break;
-  }
-  ValueItems as(a);
-  ValueItems bs(b);
-  while (as.next() && bs.next()) {
-    if (!equal_within(as.value(), bs.value(), depth + 1)) return false;
-  }
-  return left->count == right->count && as.status().is_ok() && bs.status().is_ok();
-}
 
 // ---- patches ----
 
@@ -215,7 +164,5 @@ Status patch_json(std::string_view document, std::span<const PatchOperation> ope
   }
   return Status::ok();
 }
-
-bool equal_json(ValueView a, ValueView b) { return equal_within(a, b, 0); }
 
 }  // namespace strata::model

@@ -35,8 +35,4 @@ struct PatchOperation {
 // kNestingTooDeep, kValueTooLarge.
 Status patch_json(std::string_view document, std::span<const PatchOperation> operations, std::string* out);
 
-// RFC 6902, 4.6: numbers by what they are worth, 1 and 1.0 the same; everything else by type and parts, members in any
-// order. NaN equals nothing. Damage makes values differ.
-bool equal_json(ValueView a, ValueView b);
-
 }  // namespace strata::model

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/json_compare.h"
 #include "model/json_test_support.h"
 
 namespace strata::model {

@@ -46,6 +46,42 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+void append_utf8(uint32_t scalar, std::string* out) {
+  const auto tail = [&](unsigned shift) { out->push_back(static_cast<char>(0x80 | (scalar >> shift & 0x3F))); };
+  if (scalar < 0x80) {
+    out->push_back(static_cast<char>(scalar));
+  } else if (scalar < 0x800) {
+    out->push_back(static_cast<char>(0xC0 | scalar >> 6));
+    tail(0);
+  } else if (scalar < 0x10000) {
+    out->push_back(static_cast<char>(0xE0 | scalar >> 12));
+    tail(6);
+    tail(0);
+  } else {
+    out->push_back(static_cast<char>(0xF0 | scalar >> 18));
+    tail(12);
+    tail(6);
+    tail(0);
+  }
+}
+
+uint32_t next_scalar(std::string_view text, size_t* at) {
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data()) + *at;
+  const size_t n = sequence_length(p, text.size() - *at);
+  *at += n == 0 ? 1 : n;
+  if (n == 0) return 0xFFFD;
+  if (n == 1) return *p;
+  uint32_t scalar = *p & (0xFFu >> (n + 1));
+  for (size_t i = 1; i < n; ++i) scalar = scalar << 6 | (p[i] & 0x3F);
+  return scalar;
+}
+
+size_t count_scalars(std::string_view text) {
+  size_t count = 0;
+  for (const char c : text) count += (static_cast<uint8_t>(c) & 0xC0) != 0x80 ? 1 : 0;
+  return count;
+}
+
 std::string quoted(std::string_view text, size_t max_characters) {
   constexpr char kHex[] = "0123456789abcdef";
   const bool has_single = text.find('\'') != std::string_view::npos;

@@ -129,7 +129,7 @@ class PosixFile final : public File {
 int open_flags(OpenMode mode) {
   switch (mode) {
     case OpenMode::kRead:
-      return O_RDONLY;
+      return O_RDONLY | O_NONBLOCK;  // a pipe would wait for a writer
     case OpenMode::kReadWrite:
       return O_RDWR;
     case OpenMode::kCreateNew:
@@ -152,6 +152,12 @@ class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     STRATA_ASSIGN(Descriptor descriptor, open_descriptor(path, open_flags(mode)));
+    struct stat facts;
+    if (::fstat(descriptor.number(), &facts) != 0) return posix_error("examine", path, errno);
+    if (!S_ISREG(facts.st_mode)) {
+      return Status::error(Code::kInvalidPathName, "cannot open " + path + ": it is no regular file",
+                           "give the path of a file");
+    }
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, std::move(descriptor)));
   }
 

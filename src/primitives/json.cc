@@ -8,6 +8,7 @@
 #include "model/json_edit.h"
 #include "model/json_patch.h"
 #include "model/json_path.h"
+#include "model/json_query_run.h"
 #include "model/key_codec.h"
 #include "model/utf8.h"
 #include "primitives/key_listing.h"
@@ -38,11 +39,16 @@ Status parse_singular(std::string_view text, std::string_view what, JsonPath* pa
                        "names and indexes only, such as $.a[0]");
 }
 
-Status parse_query(std::string_view text, JsonPath* path) {
-  STRATA_TRY(path->parse(text));
-  if (path->singular()) return Status::ok();
-  return Status::error(Code::kNotImplemented, "JSONPath " + quoted(text, 80) + " may select many nodes",
-                       "this release takes names and indexes only, such as $.a[0]");
+// Takes steps for a query, as many as may be taken at once: fewer where nothing may wait, since then a lock is held.
+uint64_t steps_for(size_t document_bytes, bool quick) {
+  constexpr uint64_t kQuickSteps = 100'000;
+  return quick ? kQuickSteps : model::query_steps(document_bytes);
+}
+
+// What ran out of quick steps is made again where it may wait.
+Status put_off(Status status, bool quick) {
+  if (!quick || status.code() != Code::kQueryTooCostly) return status;
+  return Status::error(Code::kWouldBlock, "the query takes long");
 }
 
 // Whether what costs so much work (bytes copied, about) is put off until it can be done aside.
@@ -69,9 +75,9 @@ Status update(const txn::Context& context, std::string_view what, const Decide& 
   });
 }
 
-// Changes one document. `change(document, write)` looks at it, nothing if it is missing, and fills in the value or
-// makes it a deletion; false: there is nothing to do. `work` says what that costs for a document of so many bytes.
-// Returns the new version, or 0 if nothing was done.
+// Changes one document. `change(document, write, most_work)` looks at it, nothing if it is missing, and fills in the
+// value or makes it a deletion; false: there is nothing to do. `work` says what that costs for a document of so many
+// bytes. Returns the new version, or 0 if nothing was done.
 template <typename Change, typename Work>
 Result<uint64_t> change_document(const txn::Context& context, std::string_view what, std::string_view key,
                                  Change&& change, Work&& work) {
@@ -82,7 +88,7 @@ Result<uint64_t> change_document(const txn::Context& context, std::string_view w
     STRATA_TRY(check_work(work(document ? document->size() : 0), most_work));
     txn::Write write;
     write.key = tree_key;
-    STRATA_ASSIGN(const bool changes, change(document, &write));
+    STRATA_ASSIGN(const bool changes, change(document, &write, most_work));
     if (changes) writes->push_back(write);
     return Status::ok();
   };
@@ -93,6 +99,76 @@ Result<uint64_t> change_document(const txn::Context& context, std::string_view w
 
 // What costs no more than a commit of the document itself.
 constexpr auto kQuick = [](size_t) { return size_t{0}; };
+
+// Each match counts as its bytes and so many more.
+constexpr size_t kMatchBytes = 16;
+constexpr size_t kMaxMatchBytes = size_t{256} << 20;
+
+Result<uint64_t> erase_one(const txn::Context& context, std::string_view key, const JsonPath& place) {
+  std::string changed;
+  const auto change = [&](const Document& document, txn::Write* write, size_t) -> Result<bool> {
+    if (!document) return false;
+    write->tombstone = place.steps().empty();
+    if (write->tombstone) return true;
+    std::string_view part;
+    const model::Seek seek = model::find_json(*document, place.steps(), &part);
+    if (seek == model::Seek::kDamaged) return model::damaged_document();
+    if (seek == model::Seek::kMissing) return false;
+    STRATA_TRY(model::edit_json(document, place.steps(), model::JsonChange::kRemove, {}, &changed));
+    write->value = changed;
+    return true;
+  };
+  STRATA_ASSIGN(const uint64_t version, change_document(context, "json_delete", key, change, kQuick));
+  return version != 0 ? uint64_t{1} : uint64_t{0};
+}
+
+// The places of nodes, each once.
+class Places {
+ public:
+  void add(const char* place) {
+    if (places_.size() == room_) {
+      settle();
+      room_ = 2 * places_.size() + 1024;
+    }
+    places_.push_back(place);
+  }
+  const std::vector<const char*>& settle() {
+    std::sort(places_.begin(), places_.end());
+    places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
+    return places_;
+  }
+
+ private:
+  std::vector<const char*> places_;
+  size_t room_ = 1024;
+};
+
+Result<uint64_t> erase_many(const txn::Context& context, std::string_view key, const model::JsonQuery& query,
+                            const KeepOn* keep_on) {
+  ValueWriter changed;
+  uint64_t removed = 0;
+  const auto change = [&](const Document& document, txn::Write* write, size_t most_work) -> Result<bool> {
+    removed = 0;
+    if (!document) return false;
+    Places places;
+    const bool quick = most_work != SIZE_MAX;
+    model::JsonQueryRun run(steps_for(document->size(), quick), quick ? nullptr : keep_on);
+    STRATA_TRY(put_off(run.select(query, *document,
+                                  [&](std::string_view node) {
+                                    places.add(node.data());
+                                    return true;
+                                  }),
+                       quick));
+    removed = places.settle().size();
+    if (removed == 0) return false;
+    changed.clear();
+    STRATA_TRY(model::remove_nodes(*document, places.settle(), &changed));
+    write->value = changed.result();
+    return true;
+  };
+  STRATA_TRY(change_document(context, "json_delete", key, change, kQuick).status());
+  return removed;
+}
 
 // The paths and kinds of a patch. What is wrong with an operation is told when its turn comes, after those before it.
 struct ParsedPatch {
@@ -214,7 +290,7 @@ Result<uint64_t> Json::set(std::string_view key, std::string_view path, std::str
   std::string changed;
   return change_document(
       *context, "json_set", key,
-      [&](const Document& document, txn::Write* write) -> Result<bool> {
+      [&](const Document& document, txn::Write* write, size_t) -> Result<bool> {
         STRATA_TRY(model::edit_json(document, place.steps(), model::JsonChange::kSet, value, &changed));
         write->value = changed;
         return true;
@@ -226,7 +302,7 @@ Result<std::optional<VersionedValue>> Json::get(std::string_view key, std::strin
                                                 std::string* value) {
   STRATA_TRY(model::check_key(key));
   JsonPath place;
-  STRATA_TRY(parse_query(path, &place));
+  STRATA_TRY(parse_singular(path, "get", &place));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
   txn::View view(*context);
   STRATA_TRY(view.open(as_of));
@@ -241,29 +317,42 @@ Result<std::optional<VersionedValue>> Json::get(std::string_view key, std::strin
   return found;
 }
 
-Result<uint64_t> Json::erase(std::string_view key, std::string_view path) {
+Status Json::select(std::string_view key, std::string_view path, AsOf as_of, const KeepOn* keep_on, RowList* matches) {
+  STRATA_TRY(model::check_key(key));
+  JsonPath query;
+  STRATA_TRY(query.parse(path));
+  STRATA_ASSIGN(const txn::Context* context, call_.context());
+  txn::View view(*context);
+  STRATA_TRY(view.open(as_of));
+  STRATA_ASSIGN(const auto found, view.get(TreeKey(context->space, Tag::kJson, key)));
+  if (!found) return Status::ok();
+  size_t left = kMaxMatchBytes;
+  const auto take = [&](std::string_view node) {
+    const size_t size = node.size() + kMatchBytes;
+    left = size > left ? 0 : left - size;
+    if (left > 0) matches->add({}, VersionedValue{node, 0, std::nullopt, false});
+    return left > 0;
+  };
+  if (query.singular()) {
+    std::string_view part;
+    const model::Seek seek = model::find_json(found->value, query.steps(), &part);
+    if (seek == model::Seek::kDamaged) return model::damaged_document();
+    if (seek == model::Seek::kFound) (void)take(part);
+    return Status::ok();
+  }
+  const bool quick = !context->may_wait;
+  model::JsonQueryRun run(steps_for(found->value.size(), quick), keep_on);
+  STRATA_TRY(put_off(run.select(query.query(), found->value, take), quick));
+  if (left > 0) return Status::ok();
+  return Status::error(Code::kQueryTooCostly, "the query finds more than 256 MiB", "use a narrower path");
+}
+
+Result<uint64_t> Json::erase(std::string_view key, std::string_view path, const KeepOn* keep_on) {
   STRATA_TRY(model::check_key(key));
   JsonPath place;
-  STRATA_TRY(parse_query(path, &place));
+  STRATA_TRY(place.parse(path));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  std::string changed;
-  STRATA_ASSIGN(const uint64_t version,
-                change_document(
-                    *context, "json_delete", key,
-                    [&](const Document& document, txn::Write* write) -> Result<bool> {
-                      if (!document) return false;
-                      write->tombstone = place.steps().empty();
-                      if (write->tombstone) return true;
-                      std::string_view part;
-                      const model::Seek seek = model::find_json(*document, place.steps(), &part);
-                      if (seek == model::Seek::kDamaged) return model::damaged_document();
-                      if (seek == model::Seek::kMissing) return false;
-                      STRATA_TRY(model::edit_json(document, place.steps(), model::JsonChange::kRemove, {}, &changed));
-                      write->value = changed;
-                      return true;
-                    },
-                    kQuick));
-  return version != 0 ? uint64_t{1} : uint64_t{0};
+  return place.singular() ? erase_one(*context, key, place) : erase_many(*context, key, place.query(), keep_on);
 }
 
 Status Json::list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys) {
@@ -291,7 +380,7 @@ Result<uint64_t> Json::merge(std::string_view key, std::string_view patch, std::
   std::string changed;
   return change_document(
       *context, "json_merge", key,
-      [&](const Document& document, txn::Write* write) -> Result<bool> {
+      [&](const Document& document, txn::Write* write, size_t) -> Result<bool> {
         std::string_view part;
         const model::Seek seek = document ? model::find_json(*document, place.steps(), &part) : model::Seek::kMissing;
         if (seek == model::Seek::kDamaged) return model::damaged_document();
@@ -313,7 +402,7 @@ Result<uint64_t> Json::patch(std::string_view key, std::span<const JsonOperation
   std::string changed;
   return change_document(
       *context, "json_patch", key,
-      [&](const Document& document, txn::Write* write) -> Result<bool> {
+      [&](const Document& document, txn::Write* write, size_t) -> Result<bool> {
         if (!document) {
           return Status::error(Code::kDocumentNotFound, "document " + quoted(key) + " does not exist",
                                "json_set(key, '$', {}) makes one");

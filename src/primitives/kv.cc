@@ -4,10 +4,10 @@
 
 #include "model/key_codec.h"
 #include "primitives/cursor.h"
+#include "primitives/key_batch.h"
 #include "primitives/key_listing.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
-#include "txn/key_order.h"
 #include "txn/view.h"
 
 namespace strata {
@@ -15,6 +15,7 @@ namespace {
 
 using model::Tag;
 using model::TreeKey;
+using primitives::KeyBatch;
 
 constexpr size_t kMaxValueBytes = size_t{64} << 20;
 
@@ -43,35 +44,6 @@ Bounds bounds_of(std::string_view space, std::string_view prefix, const std::opt
   if (end) bounds.end = std::min(bounds.end, all.begin + std::string(*end));
   return bounds;
 }
-
-// The tree keys of a batch, in one buffer, and their order.
-class KeyBatch {
- public:
-  template <typename KeyOf>
-  KeyBatch(std::string_view space, size_t count, const KeyOf& key_of) {
-    const TreeKey head(space, Tag::kKv);
-    const std::string_view begin = head;
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; ++i) bytes += begin.size() + key_of(i).size();
-    bytes_.reserve(bytes);
-    ends_.reserve(count);
-    for (size_t i = 0; i < count; ++i) {
-      bytes_.append(begin).append(key_of(i));
-      ends_.push_back(bytes_.size());
-    }
-    order_ = txn::key_order(count, [&](size_t i) { return key_of(i); });
-  }
-  std::string_view operator[](size_t i) const {
-    const size_t start = i == 0 ? 0 : ends_[i - 1];
-    return {bytes_.data() + start, ends_[i] - start};
-  }
-  const std::vector<uint32_t>& order() const { return order_; }
-
- private:
-  std::string bytes_;
-  std::vector<size_t> ends_;
-  std::vector<uint32_t> order_;
-};
 
 }  // namespace
 
@@ -196,7 +168,7 @@ Result<std::vector<uint64_t>> Kv::put_batch(std::span<const Item> items) {
   STRATA_ASSIGN(const txn::Context* context, call_.context());
   if (items.empty()) return std::vector<uint64_t>();
   STRATA_TRY(txn::check_writable(*context, "kv_batch_put"));
-  const KeyBatch keys(context->space, items.size(), [&](size_t i) { return items[i].key; });
+  const KeyBatch keys(TreeKey(context->space, Tag::kKv), items.size(), [&](size_t i) { return items[i].key; });
   // Of a key given twice the last value counts, and both get its version.
   std::vector<txn::Write> writes;
   writes.reserve(items.size());
@@ -235,7 +207,7 @@ Result<std::vector<bool>> Kv::erase_batch(std::span<const std::string_view> keys
   STRATA_ASSIGN(txn::Context * context, call_.context());
   if (keys.empty()) return std::vector<bool>();
   STRATA_TRY(txn::check_writable(*context, "kv_delete"));
-  const KeyBatch tree_keys(context->space, keys.size(), [&](size_t i) { return keys[i]; });
+  const KeyBatch tree_keys(TreeKey(context->space, Tag::kKv), keys.size(), [&](size_t i) { return keys[i]; });
   std::vector<txn::Write> writes;
   writes.reserve(keys.size());
   std::vector<uint32_t> first;  // the item that each write answers: of a key given twice, the first

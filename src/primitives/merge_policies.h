@@ -16,6 +16,9 @@ std::unique_ptr<branch::MergePolicy> make_json_merge();
 std::unique_ptr<branch::MergePolicy> make_index_merge();
 // Events: those of the source that neither base nor target has are appended. None is removed.
 std::unique_ptr<branch::MergePolicy> make_event_merge();
+// Collections and their vectors, of both tags: each by its value; where the definitions of the two sides differ, a
+// collection with all its vectors as one.
+std::unique_ptr<branch::MergePolicy> make_vector_merge();
 // Spaces: one lives while it holds anything, whoever deleted it; an empty one as its marker says.
 std::unique_ptr<branch::MergePolicy> make_space_merge();
 

@@ -4,6 +4,12 @@
 #include <vector>
 
 namespace strata::recovery {
+namespace {
+
+// How many nodes are looked at in one hold of the commit lock: a fraction of a millisecond.
+constexpr size_t kNodesAtOnce = 1024;
+
+}  // namespace
 
 void Checkpointer::set_keep_history(std::optional<uint64_t> micros) {
   const base::MutexLock lock(mutex_);
@@ -69,16 +75,21 @@ Status Checkpointer::run_locked(storage::LogPosition clean_end) {
   {
     const txn::CommitLock held = engine_.lock();
     captured = capture(held);
-    images = engine_.forest().begin_checkpoint(captured.head.state.last_commit);
+    engine_.forest().begin_checkpoint(captured.head.state.last_commit);
+  }
+  for (bool more = true; more;) {
+    const txn::CommitLock held = engine_.lock();
+    more = engine_.forest().gather_checkpoint(kNodesAtOnce, &images);
   }
   CheckpointHead& head = captured.head;
   head.clean_end = clean_end;
   Status status = engine_.log().sync_to(head.cut.position);
   if (status.is_ok()) status = store_.commit(images, encode_head(head));
-  {
+  for (bool more = true; more;) {
     const txn::CommitLock held = engine_.lock();
-    engine_.forest().end_checkpoint(status.is_ok());
+    more = engine_.forest().end_checkpoint(status.is_ok(), kNodesAtOnce);
   }
+  engine_.forest().forget_checkpoint();
   if (!status) {
     engine_.fail(status);
     return status;

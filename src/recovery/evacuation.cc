@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "branch/log.h"
 #include "txn/history.h"
 #include "txn/row.h"
 
@@ -28,6 +29,14 @@ Status add_rows(txn::Engine& engine, const tree::Root& seen, const tree::Root& r
   };
   STRATA_TRY(engine.forest().diff(seen, root, tree::KeyRange{}, visit));
   return damage;
+}
+
+Status put_parts(LogPosition position, std::string_view value, tree::Root* root, tree::Edit* edit) {
+  uint32_t part = 0;
+  for (size_t at = 0; at < value.size(); at += kPartBytes, ++part) {
+    STRATA_TRY(edit->put(*root, txn::evacuated_key(position, part), value.substr(at, kPartBytes), 0));
+  }
+  return Status::ok();
 }
 
 }  // namespace
@@ -65,7 +74,33 @@ Result<std::set<LogPosition>> needed_values(txn::Engine& engine, branch::Catalog
   return needed;
 }
 
-Status evacuate(txn::Engine& engine, const std::set<LogPosition>& needed, tree::Root* root, tree::Edit* edit) {
+Result<std::string> cut_entry(txn::Engine& engine, uint64_t cut, LogPosition drop_to, const tree::Root& root) {
+  std::string bytes;
+  STRATA_ASSIGN(const LogPosition position, engine.log().position_at(cut));
+  branch::BundleCommit commit;
+  if (position == 0) {
+    const tree::ReadGuard guard(engine.forest());
+    STRATA_ASSIGN(const bool found, txn::read_evacuated(engine.forest(), root, txn::kCutEntry, &bytes));
+    base::Reader reader(bytes);
+    uint64_t of = 0;
+    if (found && reader.read_u64(of) && branch::read_commit(reader, nullptr, &commit) && commit.timestamp >= cut) {
+      return bytes;
+    }
+    return std::string();
+  }
+  if (position >= drop_to) return std::string();
+  std::string scratch;
+  STRATA_ASSIGN(const storage::LogRecord record, engine.log().read_record(position, &scratch));
+  STRATA_ASSIGN(const storage::RecordView view, storage::parse_record(position, record.body));
+  if (record.timestamp != cut || view.kind != storage::RecordKind::kCommit) return std::string();
+  STRATA_TRY(branch::read_log_entry(record, view, engine.seed(), &commit));
+  base::put_u64(bytes, position);
+  branch::put_commit(bytes, commit, nullptr);
+  return bytes;
+}
+
+Status evacuate(txn::Engine& engine, const std::set<LogPosition>& needed, std::string_view cut_entry, tree::Root* root,
+                tree::Edit* edit) {
   tree::Forest& forest = engine.forest();
   const LogPosition begin = engine.log().begin();
   // What it has and nobody needs any more.
@@ -83,13 +118,9 @@ Status evacuate(txn::Engine& engine, const std::set<LogPosition>& needed, tree::
     if (position < begin) continue;  // it is there already
     storage::EntityView entity;
     STRATA_TRY(window.read_entity(position, &entity));
-    const std::string_view value = entity.value();
-    uint32_t part = 0;
-    for (size_t at = 0; at < value.size(); at += kPartBytes, ++part) {
-      STRATA_TRY(edit->put(*root, txn::evacuated_key(position, part), value.substr(at, kPartBytes), 0));
-    }
+    STRATA_TRY(put_parts(position, entity.value(), root, edit));
   }
-  return Status::ok();
+  return put_parts(txn::kCutEntry, cut_entry, root, edit);
 }
 
 }  // namespace strata::recovery

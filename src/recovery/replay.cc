@@ -21,6 +21,7 @@ Status replay_record(txn::Engine& engine, branch::Catalogue& catalogue, const st
     case storage::RecordKind::kImportBegin:
     case storage::RecordKind::kImportLog:
     case storage::RecordKind::kImportEnd:
+    case storage::RecordKind::kForkRows:
       return catalogue.replay(record, view);
     case storage::RecordKind::kHorizon:
       return replay_retention(engine, catalogue, record, view);

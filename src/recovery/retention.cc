@@ -181,6 +181,7 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
   }
   STRATA_ASSIGN(const LogPosition drop_to, droppable_end(engine.log(), cut));
   STRATA_ASSIGN(const auto needed, needed_values(engine, parts.catalogue, drop_to));
+  STRATA_ASSIGN(const std::string at_cut, cut_entry(engine, cut, drop_to, engine.evacuated()));
   {
     const txn::CommitLock held = engine.lock();
     // In strict mode nothing may be under way while tips are replaced.
@@ -191,7 +192,7 @@ Result<uint64_t> drop_history(const RetentionParts& parts, uint64_t keep_micros,
     std::vector<PurgedBranch> purged;
     STRATA_TRY(purge_all(engine, parts.catalogue, cut, &edit, &purged));
     tree::Root evacuated = engine.evacuated();
-    STRATA_TRY(evacuate(engine, needed, &evacuated, &edit));
+    STRATA_TRY(evacuate(engine, needed, at_cut, &evacuated, &edit));
     storage::RecordBuilder record(engine.seed());
     record.begin(storage::RecordKind::kHorizon, 0, 0, 0, {}, encode_cut(cut));
     STRATA_TRY(engine.append_system(held, &stamp, record.finish()));

@@ -133,6 +133,8 @@ class CommitLog {
   virtual Status drop_before(LogPosition position) = 0;
 
   // ---- examination ----
+  // Bytes of records (and headers of segments) between two positions, as far as they are kept. Any thread.
+  virtual uint64_t bytes_between(LogPosition from, LogPosition to) const = 0;
   // Bytes of all segment files. Any thread.
   virtual uint64_t disk_bytes() const = 0;
   // Reads every record of every segment and appends a line for each damage found. Any thread.

@@ -258,6 +258,18 @@ Status CommitLogImpl::drop_before(LogPosition position) {
   return Status::ok();
 }
 
+uint64_t CommitLogImpl::bytes_between(LogPosition from, LogPosition to) const {
+  uint64_t sum = 0;
+  for (const SegmentInfo& info : segments_.list()) {
+    const uint32_t number = info.header.number;
+    if (number < segment_of(from) || number > segment_of(to)) continue;
+    const uint64_t begin = number == segment_of(from) ? offset_of(from) : 0;
+    const uint64_t end = number == segment_of(to) ? offset_of(to) : info.data_end;
+    if (end > begin && end != kStillWritten) sum += end - begin;
+  }
+  return sum;
+}
+
 uint64_t CommitLogImpl::disk_bytes() const { return segments_.file_bytes(); }
 
 Status CommitLogImpl::verify(std::vector<std::string>* problems,

@@ -114,6 +114,26 @@ TEST_F(CommitLogTest, PreparedSegmentIsUsed) {
   EXPECT_EQ(walked(*log), history_);
 }
 
+// The first segments are small, and each may end early: what lies between two positions is less than their distance.
+TEST_F(CommitLogTest, BytesBetweenPositionsAreThoseOfTheRecords) {
+  auto log = reopen();
+  EXPECT_EQ(log->bytes_between(log->end(), log->end()), 0u);
+  const LogPosition begin = log->end();
+  uint64_t appended = 0;
+  for (int i = 0; i < 50 || segment_of(log->end()) < segment_of(begin) + 3; ++i) {
+    const size_t bytes = i % 7 == 0 ? 3000 : 100;
+    STRATA_EXPECT_OK(append_next(*log, bytes, &history_));
+    appended += bytes;
+  }
+  const uint64_t records = log->bytes_between(begin, log->end());
+  EXPECT_GT(records, appended);
+  EXPECT_LT(records, appended + 60 * history_.size() + 4 * 200);
+  const LogPosition middle = log->end();
+  STRATA_EXPECT_OK(append_next(*log, 500, &history_));
+  EXPECT_EQ(log->bytes_between(begin, log->end()), records + log->bytes_between(middle, log->end()));
+  EXPECT_EQ(log->bytes_between(log->end(), begin), 0u);
+}
+
 TEST_F(CommitLogTest, CloseCutsTheUnusedEndAndRemovesTheSpare) {
   auto log = reopen();
   for (int i = 0; i < 30; ++i) STRATA_EXPECT_OK(append_next(*log, 100, &history_));

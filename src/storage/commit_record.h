@@ -41,6 +41,7 @@ enum class RecordKind : uint8_t {
   kImportRows = 9,
   kImportLog = 10,
   kImportEnd = 11,
+  kForkRows = 12,
 };
 
 // ON DISK: never renumber. Bits of an entity's and of a before-image's flags.

@@ -54,6 +54,7 @@ class CommitLogImpl final : public CommitLog {
   LogPosition begin() const override { return begin_.load(std::memory_order_acquire); }
   std::vector<LogPosition> units() const override;
   Status drop_before(LogPosition position) override;
+  uint64_t bytes_between(LogPosition from, LogPosition to) const override;
   uint64_t disk_bytes() const override;
   Status verify(std::vector<std::string>* problems,
                 const std::function<bool(uint64_t, uint64_t)>& progress) const override;

@@ -83,6 +83,12 @@ std::vector<const ModelEvent*> ModelBranch::events(const std::string& space, Mod
   return found;
 }
 
+std::vector<uint64_t> ModelBranch::log() const {
+  std::vector<uint64_t> times(log_.rbegin(), log_.rend());
+  std::erase_if(times, [&](uint64_t time) { return time < trimmed_before; });
+  return times;
+}
+
 size_t ModelBranch::events_ever(const std::string& space) const {
   const auto log = events_.find(space);
   return log == events_.end() ? 0 : log->second.size();
@@ -155,7 +161,13 @@ void ModelDb::write(const std::string& name, const std::vector<ModelWrite>& writ
     }
   }
   for (const std::string& space : new_spaces(name, writes)) add(target.spaces_[{ModelFamily::kKey, space, ""}], "");
-  ++target.commits;
+  note_commit(&target, timestamp);
+}
+
+void ModelDb::note_commit(ModelBranch* branch, uint64_t timestamp) {
+  ++branch->commits;
+  branch->log_.push_back(timestamp);
+  branch->twin.reset();
 }
 
 void ModelDb::remove_space(const std::string& name, const std::string& space, uint64_t timestamp) {
@@ -186,6 +198,8 @@ void ModelDb::fork(const std::string& source, const std::string& destination, ui
   fork.commits = 0;
   fork.parent = source;
   fork.fork_timestamp = state_of;
+  fork.twin = {origin.id_, state_of};
+  std::erase_if(fork.log_, [&](uint64_t time) { return time > state_of; });
   ModelBranch::cut(fork.keys_, state_of);
   ModelBranch::cut(fork.spaces_, state_of);
   for (auto& [space, log] : fork.events_) {
@@ -205,15 +219,30 @@ void ModelDb::fork(const std::string& source, const std::string& destination, ui
 }
 
 void ModelDb::copy_branch(const std::string& source, const std::string& destination, uint64_t timestamp) {
+  copy_from(branch(source), destination, timestamp);
+}
+
+void ModelDb::copy_from(const ModelBranch& source, const std::string& destination, uint64_t timestamp) {
   STRATA_CHECK(branches_.count(destination) == 0);
-  ModelBranch copy = branches_.at(source);
+  ModelBranch copy = source;
   copy.created_at = timestamp;
   copy.commits = 0;
+  copy.twin = {source.id_, timestamp};
   copy.parent.reset();
   copy.fork_timestamp.reset();
   copy.id_ = ++last_id_;
   copy.learned_ = ModelBranch().learned_;  // nothing in common with any other
   branches_[destination] = std::move(copy);
+}
+
+void ModelDb::add_delta(const ModelBranch& source, const std::string& destination, uint64_t timestamp) {
+  ModelBranch& target = branches_.at(destination);
+  target.keys_ = source.keys_;
+  target.spaces_ = source.spaces_;
+  target.events_ = source.events_;
+  target.log_ = source.log_;
+  target.twin = {source.id_, timestamp};
+  ++target.commits;
 }
 
 ModelDb::Reversal ModelDb::reversal(const std::string& name, uint64_t to) const {
@@ -249,7 +278,12 @@ void ModelDb::revert(const std::string& name, uint64_t to, uint64_t timestamp) {
   };
   for (const auto& [where, value] : changes.keys) add(target.keys_.at(where), value);
   for (const auto& [where, value] : changes.spaces) add(target.spaces_.at(where), value);
-  ++target.commits;
+  note_commit(&target, timestamp);
+}
+
+void ModelDb::trim_branch(const std::string& name, uint64_t cut) {
+  ModelBranch& branch = branches_.at(name);
+  branch.trimmed_before = std::max(branch.trimmed_before, cut);
 }
 
 void ModelDb::trim(uint64_t cut) {

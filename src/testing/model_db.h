@@ -79,6 +79,12 @@ class ModelBranch {
   uint64_t trimmed_before = 0;  // moments before it are no longer answered
   std::optional<std::string> parent;
   std::optional<uint64_t> fork_timestamp;
+  // It is as that branch was at that moment, to the last version: what a delta of the branch since then fits onto.
+  struct Twin {
+    uint64_t id = 0;
+    uint64_t at = 0;
+  };
+  std::optional<Twin> twin;
 
   // Of keys, cells or documents. The version that is current at that moment, deleted or not; null if there is none.
   const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at,
@@ -101,6 +107,9 @@ class ModelBranch {
   size_t events_ever(const std::string& space) const;
   std::vector<std::string> spaces(ModelMoment at) const;
   uint64_t key_count() const;
+  // Times of the commits in its log, newest first.
+  std::vector<uint64_t> log() const;
+  uint64_t id() const { return id_; }
 
  private:
   friend class ModelDb;
@@ -140,6 +149,7 @@ class ModelBranch {
   std::map<Name, ModelChain> keys_;
   std::map<Name, ModelChain> spaces_;                      // under the key "": a value stands for "is there"
   std::map<std::string, std::vector<ModelEvent>> events_;  // by space, in order of their appends
+  std::vector<uint64_t> log_;                              // times of commits, oldest first
   uint64_t id_ = 0;                                        // no other branch ever had it
   // Since when it knew what of others, oldest first. What it was forked from it knows up to any moment before the fork.
   std::vector<std::pair<uint64_t, Knowledge>> learned_ = {{0, {}}};
@@ -165,6 +175,10 @@ class ModelDb {
   void fork(const std::string& source, const std::string& destination, uint64_t state_of, uint64_t timestamp);
   // A branch of its own with all versions of `source`.
   void copy_branch(const std::string& source, const std::string& destination, uint64_t timestamp);
+  // As copy_branch, of a branch of another database.
+  void copy_from(const ModelBranch& source, const std::string& destination, uint64_t timestamp);
+  // `destination`, which was like `source` at some moment, becomes like it is now, at `timestamp`.
+  void add_delta(const ModelBranch& source, const std::string& destination, uint64_t timestamp);
   // Whether everything but events, and the spaces that hold some, is as it was at `to`.
   bool is_as_at(const std::string& branch, uint64_t to) const;
   // One commit that makes it so.
@@ -174,10 +188,13 @@ class ModelDb {
   ModelMerge merge(const ModelMergeOrder& order, uint64_t before, uint64_t timestamp);
   ModelMerge try_merge(const ModelMergeOrder& order) const;
   ModelDiff diff(const std::string& a, const std::string& b, ModelMoment at) const;
+  // History of this branch before `cut` is gone.
+  void trim_branch(const std::string& name, uint64_t cut);
   // Retention on all branches: moments before `cut` are gone, and all versions that only they could see.
   void trim(uint64_t cut);
 
  private:
+  static void note_commit(ModelBranch* branch, uint64_t timestamp);
   std::vector<ModelWrite> effective(const std::string& branch, const std::vector<ModelWrite>& writes) const;
   // What is otherwise than at `to`, with the values it had then.
   struct Reversal {

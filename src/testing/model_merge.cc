@@ -223,7 +223,7 @@ ModelMerge ModelDb::merge(const ModelMergeOrder& order, uint64_t before, uint64_
     into.add_version(into.spaces_[{ModelFamily::kKey, space, ""}],
                      there ? std::optional<std::string>("") : std::nullopt, timestamp);
   }
-  ++into.commits;
+  note_commit(&into, timestamp);
   return merging.answer();
 }
 

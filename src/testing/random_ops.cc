@@ -11,8 +11,8 @@ using Kind = RandomOp::Kind;
 
 std::string describe(const RandomOp& op) {
   static constexpr const char* kNames[] = {
-      "put",    "erase", "put_batch", "transaction", "rollback",   "remove_space", "create", "fork",
-      "remove", "copy",  "revert",    "flush",       "checkpoint", "compact",      "reopen", "merge"};
+      "put",  "erase",  "put_batch", "transaction", "rollback", "remove_space", "create", "fork", "remove",
+      "copy", "revert", "flush",     "checkpoint",  "compact",  "reopen",       "merge",  "delta"};
   std::string text = std::string(kNames[static_cast<size_t>(op.kind)]) + " " + op.branch;
   if (!op.source.empty()) text += " from " + op.source;
   if (!op.space.empty()) text += " space " + op.space;
@@ -83,9 +83,29 @@ ModelWrite RandomOps::any_write(uint64_t percent_erased) {
   return write;
 }
 
+// False: no branch is one to which a delta of another could be added.
+bool RandomOps::delta_op(const ModelDb& state, RandomOp* op) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto& [name, branch] : state.branches()) {
+    if (!branch.twin) continue;
+    for (const auto& [source, other] : state.branches()) {
+      if (other.id() != branch.twin->id || branch.twin->at < other.trimmed_before) continue;
+      pairs.emplace_back(source, name);
+    }
+  }
+  if (pairs.empty()) return false;
+  const auto& [source, name] = random_.pick(pairs);
+  op->kind = Kind::kDelta;
+  op->source = source;
+  op->branch = name;
+  op->as_of = state.branch(name).twin->at;
+  return true;
+}
+
 void RandomOps::branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op) {
   const std::string name = "branch-" + std::to_string(random_.below(options_.branches));
   op->branch = name;
+  if (options_.bundles && random_.one_in(3) && delta_op(state, op)) return;
   if (state.branches().size() > 1 && random_.one_in(3)) {
     op->kind = Kind::kMerge;
     op->source = any_branch(state);

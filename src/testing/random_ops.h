@@ -32,6 +32,7 @@ struct RandomOp {
     kCompact,  // keeps all history
     kReopen,   // close and open again
     kMerge,    // source into branch, by strategy
+    kDelta,    // what source is later than branch, which was like it at as_of, through a bundle
   };
   Kind kind = Kind::kPut;
   std::string branch = "default";
@@ -71,6 +72,7 @@ class RandomOps {
   std::string any_payload();
   std::string any_space();
   ModelWrite any_write(uint64_t percent_erased);
+  bool delta_op(const ModelDb& state, RandomOp* op);
   void branch_op(const ModelDb& state, const std::vector<uint64_t>& moments, RandomOp* op);
 
   Random random_;

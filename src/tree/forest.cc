@@ -81,12 +81,19 @@ void Forest::reclaim() {
   impl_->cache.trim();
 }
 
-std::vector<storage::NodeImage> Forest::begin_checkpoint(uint64_t cut) {
+void Forest::begin_checkpoint(uint64_t cut) {
   STRATA_CHECK(!impl_->editing);
-  return impl_->cache.begin_writing(cut);
+  impl_->cache.begin_writing(cut);
 }
 
-void Forest::end_checkpoint(bool success) { impl_->cache.end_writing(success); }
+bool Forest::gather_checkpoint(size_t most, std::vector<storage::NodeImage>* images) {
+  STRATA_CHECK(!impl_->editing);
+  return impl_->cache.gather(most, images);
+}
+
+bool Forest::end_checkpoint(bool success, size_t most) { return impl_->cache.end_writing(success, most); }
+
+void Forest::forget_checkpoint() { impl_->cache.allow_eviction(); }
 
 uint64_t Forest::unwritten_bytes() const { return impl_->cache.unwritten_bytes(); }
 

@@ -193,12 +193,17 @@ class Forest {
   Status collect(std::span<const Root> roots);
 
   // ---- checkpoints ----
-  // Under the commit lock: the dirty nodes as of commit `cut` (born at or before it, not retired by it) that a
-  // checkpoint has to write. REQUIRES: a Pin on the roots of `cut` lives until end_checkpoint.
-  std::vector<storage::NodeImage> begin_checkpoint(uint64_t cut);
-  // After the store's commit, in any thread, under the commit lock: on success those nodes are clean. Between begin and
-  // end everything but collect() may go on.
-  void end_checkpoint(bool success);
+  // Of the dirty nodes as of commit `cut`: born at or before it, not retired by it. In steps of a few nodes each, so
+  // that nobody waits long for the commit lock: begin, gather until it answers false, the store's commit, end until it
+  // answers false, under that lock; forget without it. Between the steps everything but collect() may go on.
+  // REQUIRES: a Pin on the roots of `cut` lives from begin until the last end.
+  void begin_checkpoint(uint64_t cut);
+  // Adds about `most` more of the nodes; false once there are no more.
+  bool gather_checkpoint(size_t most, std::vector<storage::NodeImage>* images);
+  // On success up to `most` more of them are clean; false once all are.
+  bool end_checkpoint(bool success, size_t most);
+  // The nodes written may be evicted. Not under the commit lock, before the next begin.
+  void forget_checkpoint();
 
   // ---- examination ----
   ForestStats stats() const;

@@ -91,13 +91,20 @@ class World {
     if (!held.empty()) held.erase(held.begin() + static_cast<ptrdiff_t>(random.below(held.size())));
   }
   void checkpoint() {
-    const std::vector<storage::NodeImage> images = forest().begin_checkpoint(stamp);
     const Pin pin = forest().pin(stamp, roots());
     const std::vector<Branch> saved = branches;
     const uint64_t cut = stamp;
-    for (uint64_t i = random.below(4); i > 0; --i) commit();  // beside the writing
+    const auto commits = [this] {  // beside the checkpoint
+      for (uint64_t i = random.below(4); i > 0; --i) commit();
+    };
+    std::vector<storage::NodeImage> images;
+    forest().begin_checkpoint(cut);
+    commits();
+    while (forest().gather_checkpoint(1 + random.below(40), &images)) commits();
+    commits();
     expect_ok(store_->commit(images, "head"));
-    forest().end_checkpoint(true);
+    while (forest().end_checkpoint(true, 1 + random.below(40))) commits();
+    forest().forget_checkpoint();
     committed = saved;
     committed_stamp = cut;
   }

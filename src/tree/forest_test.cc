@@ -314,13 +314,13 @@ TEST(ForestDiskTest, FailedCheckpointKeepsNodesInMemory) {
   Oracle rows;
   for (uint64_t i = 0; i < 2000; ++i) rows[key_of(i)] = std::string(100, 'r');
   put_all(forest, &root, rows, 1);
-  const auto images = forest.begin_checkpoint(1);
+  const auto images = gather_all(forest, 1);
   EXPECT_GT(images.size(), 40u);
-  forest.end_checkpoint(false);
+  end_all(forest, false);
   expect_same(forest, root, rows);
   EXPECT_EQ(forest.stats().evictions, 0u);
-  EXPECT_EQ(forest.begin_checkpoint(1).size(), images.size());
-  forest.end_checkpoint(false);
+  EXPECT_EQ(gather_all(forest, 1).size(), images.size());
+  end_all(forest, false);
 }
 
 TEST(ForestDiskTest, VerifyNamesTheDamagedNode) {
@@ -357,8 +357,8 @@ TEST(ForestDiskTest, SpoiledNodesNeverCrash) {
   {
     Forest forest(store, {1u << 20, true});
     put_all(forest, &root, rows, 1);
-    for (const auto& image : forest.begin_checkpoint(1)) ids.push_back(image.id);
-    forest.end_checkpoint(false);
+    for (const auto& image : gather_all(forest, 1)) ids.push_back(image.id);
+    end_all(forest, false);
     checkpoint(forest, store, 1, {root});
   }
   uint64_t corrupt = 0;

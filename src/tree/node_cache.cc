@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/out_of_memory.h"
 
@@ -184,49 +185,67 @@ void NodeCache::set_retired(storage::NodeId id, uint64_t stamp) {
   if ((word & kDirty) != 0) block_of(node_of(word))->retired = stamp;
 }
 
-std::vector<storage::NodeImage> NodeCache::begin_writing(uint64_t cut) {
-  STRATA_CHECK(!writing_);
+void NodeCache::begin_writing(uint64_t cut) {
+  STRATA_CHECK(!writing_ && images_.empty());
   writing_ = true;
-  std::vector<storage::NodeImage> images;
-  for (uint64_t i = 0; i < tables_end_.load(); ++i) {
-    const Table* table = tables_[i].load(std::memory_order_acquire);
-    if (table == nullptr || table->dirty_count == 0) continue;
-    for (uint64_t w = 0; w < kFrames / 64; ++w) {
-      for (uint64_t bits = table->dirty[w]; bits != 0; bits &= bits - 1) {
-        const uint64_t slot = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
-        const Node* node = node_of(table->frames[slot].load(std::memory_order_relaxed));
-        BlockHeader* block = block_of(node);
-        if (node->birth() > cut || (block->retired != 0 && block->retired <= cut)) continue;
-        block->writing = true;
-        images_.push_back(node->id());
-        images.push_back({node->id(), node->data()});
-        add_to(writing_bytes_, storage::bytes_of(node->id()));
-      }
-    }
-  }
-  return images;
+  cut_ = cut;
+  gathered_words_ = 0;
 }
 
-void NodeCache::end_writing(bool success) {
+bool NodeCache::gather(size_t most, std::vector<storage::NodeImage>* images) {
   STRATA_CHECK(writing_);
-  writing_ = false;
-  writing_bytes_.store(0, std::memory_order_relaxed);
-  for (const storage::NodeId id : images_) {
+  constexpr uint64_t kWords = kFrames / 64;
+  const size_t enough = images_.size() + most;
+  const uint64_t end = tables_end_.load() * kWords;
+  while (gathered_words_ < end && images_.size() < enough) {
+    const Table* table = tables_[gathered_words_ / kWords].load(std::memory_order_acquire);
+    const uint64_t w = gathered_words_ % kWords;
+    if (table == nullptr || table->dirty_count == 0) {
+      gathered_words_ += kWords - w;
+      continue;
+    }
+    ++gathered_words_;
+    for (uint64_t bits = table->dirty[w]; bits != 0; bits &= bits - 1) {
+      const uint64_t slot = w * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+      const Node* node = node_of(table->frames[slot].load(std::memory_order_relaxed));
+      BlockHeader* block = block_of(node);
+      if (node->birth() > cut_ || (block->retired != 0 && block->retired <= cut_)) continue;
+      block->writing = true;
+      images_.push_back(node->id());
+      images->push_back({node->id(), node->data()});
+      add_to(writing_bytes_, storage::bytes_of(node->id()));
+    }
+  }
+  return gathered_words_ < end;
+}
+
+bool NodeCache::end_writing(bool success, size_t most) {
+  STRATA_CHECK(writing_);
+  for (const size_t end = std::min(images_.size(), ended_ + most); ended_ < end; ++ended_) {
+    const storage::NodeId id = images_[ended_];
     const uint64_t page = storage::page_of(id);
     Frame& frame = frame_at(page);
     const uintptr_t word = frame.load(std::memory_order_relaxed);
     block_of(node_of(word))->writing = false;
+    add_to(writing_bytes_, 0 - uint64_t{storage::bytes_of(id)});
     if (!success) continue;
     clear_dirty(page, storage::bytes_of(id));
     frame.store(word & ~kDirty, std::memory_order_release);
   }
-  if (success && evictable_) {
-    base::MutexLock lock(mutex_);
-    for (const storage::NodeId id : images_) add_to_ring_locked(storage::page_of(id));
-  }
-  images_.clear();
+  if (ended_ < images_.size()) return true;
+  writing_ = false;
+  ended_ = 0;
   for (const storage::NodeId id : deferred_) drop(id);
   deferred_.clear();
+  return false;
+}
+
+void NodeCache::allow_eviction() {
+  for (const storage::NodeId id : std::exchange(images_, {})) {
+    if (!evictable_) break;
+    base::MutexLock lock(mutex_);
+    add_to_ring_locked(storage::page_of(id));
+  }
   trim();
 }
 

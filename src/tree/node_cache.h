@@ -76,9 +76,15 @@ class NodeCache {
   // The node was replaced by that commit; begin_writing does not write it for later cuts.
   void set_retired(storage::NodeId id, uint64_t stamp);
 
-  // Images of all nodes that are dirty, born by `cut` and not retired by it.
-  std::vector<storage::NodeImage> begin_writing(uint64_t cut);
-  void end_writing(bool success);
+  // A checkpoint of the nodes that are dirty, born by `cut` and not retired by it, in steps: each handles a few nodes,
+  // so that the editing thread is not kept for long; it may go on in between.
+  void begin_writing(uint64_t cut);
+  // Adds the images of about `most` more nodes; false once there are no more.
+  bool gather(size_t most, std::vector<storage::NodeImage>* images);
+  // Takes up to `most` of the nodes gathered out of the checkpoint; on success they are clean. False once all are.
+  bool end_writing(bool success, size_t most);
+  // Behind the last step: what was written may be evicted. Any thread, one at a time.
+  void allow_eviction();
   bool writing() const { return writing_; }
 
   // Evicts down to the limit, as far as clean nodes allow.
@@ -167,7 +173,10 @@ class NodeCache {
   // The editing thread's.
   Magazine magazine_;
   bool writing_ = false;
+  uint64_t cut_ = 0;                       // of the checkpoint in flight
+  uint64_t gathered_words_ = 0;            // of the tables' dirty bits, that were looked at
   std::vector<storage::NodeId> images_;    // of the checkpoint in flight
+  size_t ended_ = 0;                       // of them, that are out of it
   std::vector<storage::NodeId> deferred_;  // dropped while being written
 
   mutable base::Mutex mutex_;

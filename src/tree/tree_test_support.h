@@ -120,12 +120,27 @@ inline void expect_same(const Forest& forest, const Root& root, const Oracle& or
   ASSERT_TRUE(rows_of(forest, root) == oracle);
 }
 
+constexpr size_t kAllNodes = SIZE_MAX;
+
+// All nodes of a checkpoint at once.
+inline std::vector<storage::NodeImage> gather_all(Forest& forest, uint64_t cut) {
+  std::vector<storage::NodeImage> images;
+  forest.begin_checkpoint(cut);
+  EXPECT_FALSE(forest.gather_checkpoint(kAllNodes, &images));
+  return images;
+}
+
+inline void end_all(Forest& forest, bool success) {
+  EXPECT_FALSE(forest.end_checkpoint(success, kAllNodes));
+  forest.forget_checkpoint();
+}
+
 // Makes everything so far clean.
 inline void checkpoint(Forest& forest, storage::NodeStore& store, uint64_t cut, const std::vector<Root>& roots) {
-  const std::vector<storage::NodeImage> images = forest.begin_checkpoint(cut);
   const Pin pin = forest.pin(cut, roots);
+  const std::vector<storage::NodeImage> images = gather_all(forest, cut);
   expect_ok(store.commit(images, "head"));
-  forest.end_checkpoint(true);
+  end_all(forest, true);
 }
 
 // Adds one commit of puts to a tree.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string_view>
 
+#include "strata/session.h"
 #include "strata/status.h"
 #include "txn/branch_state.h"
 #include "txn/decide.h"
@@ -25,6 +26,7 @@ struct Context {
   Transaction* transaction = nullptr;  // null: the operation is a commit of its own
   bool read_only = false;              // the handle's
   bool may_wait = true;
+  const KeepOn* keep_on = nullptr;  // null: what reads much goes on to its end
 };
 
 // kBranchNotFound for a branch that was deleted. Who asks under a ReadGuard (or holding a Pin taken under one) and

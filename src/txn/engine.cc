@@ -149,7 +149,7 @@ void Engine::set_evacuated(const CommitLock& held, const tree::Root& root) {
 // ---- publishing ----
 
 // Strict: readers see it, and what it replaced may go, only after the sync (Invariant 2).
-void Engine::publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit) {
+void Engine::publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit) noexcept {
   branch->tip = head;
   if (strict()) {
     edit.seal();
@@ -163,7 +163,7 @@ void Engine::publish(const BranchPtr& branch, const Head& head, const Stamp& sta
 }
 
 // REQUIRES: the commit lock is held.
-void Engine::publish_durable() {
+void Engine::publish_durable() noexcept {
   const storage::LogPosition durable = log_->durable_end();
   while (!pending_.empty() && pending_.front().end <= durable) {
     Pending& first = pending_.front();

@@ -91,7 +91,7 @@ struct CommitOutcome {
 struct EngineState {
   uint64_t last_commit = 0;
   uint64_t last_timestamp = 0;
-  tree::Root evacuated;  // large values whose segments are gone, by log position
+  tree::Root evacuated;  // large values whose segments are gone, by log position, and kCutEntry (txn/history.h)
 };
 
 class Engine {
@@ -113,6 +113,9 @@ class Engine {
   void set_validates(bool validates) { validates_ = validates; }
   // Tests alone: how large a commit may be to be worked out in one pass.
   void set_one_pass_limit(uint64_t bytes) { one_pass_limit_ = bytes; }
+  // Tests alone: how much a merge may write.
+  void set_merge_limit(uint64_t bytes) { merge_limit_ = bytes; }
+  uint64_t merge_limit() const { return merge_limit_; }
 
   // ---- commits ----
   Result<CommitOutcome> commit(const CommitRequest& request);
@@ -198,8 +201,10 @@ class Engine {
                                Stamp* stamp, Head* head, tree::Edit* edit);
   Result<bool> build_then_apply(const CommitRequest& request, std::span<const Write> writes, Stamp* stamp, Head* head,
                                 tree::Edit* edit);
-  void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit);
-  void publish_durable();
+  // The record is in the log: whoever runs out of memory from here on ends the process, which loses nothing, rather than
+  // go on with half of a commit.
+  void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit) noexcept;
+  void publish_durable() noexcept;
   Status wait_durable(storage::LogPosition end);
   void fail_locked(const Status& status);
 
@@ -210,6 +215,7 @@ class Engine {
   uint64_t dirty_limit_ = UINT64_MAX;
   bool validates_ = true;
   uint64_t one_pass_limit_ = uint64_t{4} << 20;
+  uint64_t merge_limit_ = uint64_t{1} << 30;
   std::function<Status()> make_room_;
 
   base::Mutex commit_mutex_;

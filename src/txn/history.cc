@@ -44,19 +44,24 @@ Status History::read(LogPosition position, storage::EntityView* entity) {
 
 // ---- values ----
 
-Result<std::string_view> History::evacuated_value(LogPosition position) {
-  const tree::ReadGuard guard(engine_.forest());
-  const tree::Root root = engine_.evacuated();
-  tree::Cursor cursor(engine_.forest(), root);
+Result<bool> read_evacuated(const tree::Forest& forest, const tree::Root& evacuated, LogPosition position,
+                            std::string* value) {
+  value->clear();
+  tree::Cursor cursor(forest, evacuated);
   const std::string first = evacuated_key(position, 0);
   STRATA_TRY(cursor.seek(first));
-  value_buffer_.clear();
   bool found = false;
   while (cursor.valid() && cursor.key().substr(0, 8) == std::string_view(first).substr(0, 8)) {
-    value_buffer_.append(cursor.row());
+    value->append(cursor.row());
     found = true;
     STRATA_TRY(cursor.next());
   }
+  return found;
+}
+
+Result<std::string_view> History::evacuated_value(LogPosition position) {
+  const tree::ReadGuard guard(engine_.forest());
+  STRATA_ASSIGN(const bool found, read_evacuated(engine_.forest(), engine_.evacuated(), position, &value_buffer_));
   if (!found) {
     return Status::corruption("log segment " + std::to_string(storage::segment_of(position)),
                               storage::offset_of(position), "the segment of a large value is gone, and so is its copy");
@@ -146,6 +151,7 @@ Result<std::optional<History::Step>> History::descend(const RowView& row, uint64
     return Status::error(Code::kCorruption, "a version of a key in the log leads forward in time");
   }
   if (loaded != wanted) STRATA_TRY(read(wanted, &entity));
+  step.in_log = has_in_log_tag(entity.key());
   if (wanted == at) {
     STRATA_TRY(before_image(entity, &step));
     return std::optional<Step>(step);
@@ -228,6 +234,7 @@ Result<bool> History::row_at(const RowView& row, uint64_t timestamp, std::string
     value.assign(large);
   }
   change.value = value;
+  change.in_log = step->in_log;
   // Each anchor is the newest record at or before the version that takes part in the level.
   LogPosition anchors[kMaxAnchors] = {};
   storage::EntityView entity;

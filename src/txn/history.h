@@ -41,6 +41,7 @@ class History {
   struct Step {
     VersionedValue version;
     bool large_elsewhere = false;  // a before-image that only names the value's place
+    bool in_log = false;           // the key's values stay in the log
     storage::LogPosition position = 0;
   };
   Status read(storage::LogPosition position, storage::EntityView* entity);
@@ -68,5 +69,11 @@ class History {
 
 // The key under which an evacuated value's part is stored: position and part number, big-endian.
 std::string evacuated_key(storage::LogPosition position, uint32_t part);
+// Under this position, which no value has, lies the entry of the commit at the retention cut in its branch's log, once
+// the record itself is gone: the record's position u64, then the entry as in a bundle. ON DISK: never change.
+constexpr storage::LogPosition kCutEntry = 0;
+// False: there is none. Needs a ReadGuard.
+Result<bool> read_evacuated(const tree::Forest& forest, const tree::Root& evacuated, storage::LogPosition position,
+                            std::string* value);
 
 }  // namespace strata::txn

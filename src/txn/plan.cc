@@ -70,6 +70,7 @@ Status apply_write(const PlannedWrite& planned, uint64_t timestamp, storage::Log
   change.version = planned.version;
   change.position = position;
   change.value = planned.value;
+  change.in_log = has_in_log_tag(planned.key);
   char row[kMaxRowBytes];
   const size_t size = encode_row(change, planned.counts_on ? &planned.old : nullptr, row);
   const std::string_view bytes(row, size);

@@ -35,7 +35,7 @@ namespace {
 size_t encode(const RowChange& change, unsigned anchors, const storage::LogPosition* positions, char* out) {
   STRATA_ASSERT(change.version >= 1 && anchors <= kMaxAnchors);
   STRATA_ASSERT(!change.tombstone || change.value.empty());
-  const bool large = stays_in_log(change.value);
+  const bool large = change.value.size() > kMaxInlineValueBytes || (change.in_log && !change.tombstone);
   char* at = out;
   *at++ = static_cast<char>((change.tombstone ? kRowTombstone : 0) | (large ? kRowLarge : 0));
   base::store_u64(at, change.timestamp);

@@ -2,7 +2,8 @@
 //
 // ON DISK (in leaf nodes): flags u8 | timestamp u64 | version varint | anchors u64 × anchor_count(version) | value
 //   flags: bit 0 tombstone (rows of a branch's deleted tree), bit 1 large: the value lies in the log record at
-//   anchor 0 alone, and the row ends with its length u32.
+//   anchor 0 alone, and the row ends with its length u32. So do values above kMaxInlineValueBytes, and all values of
+//   keys with kInLogTag, whatever their size: the key decides, so that a replay decides alike.
 //   anchor j is the position of the newest record of this key whose version has at least j trailing zero digits in
 //   base 4: the tops of a radix-4 skip list, so that a write reads no old record. 0: no such record is known.
 //
@@ -23,6 +24,9 @@ constexpr uint8_t kRowTombstone = 1;  // ON DISK: never renumber
 constexpr uint8_t kRowLarge = 2;      // ON DISK: never renumber
 // Values of more bytes than this stay in the log.
 constexpr size_t kMaxInlineValueBytes = 2048;
+// The tag of keys (the byte behind their space's NUL) whose values always stay there: vectors, of which a leaf then
+// holds many, and every float once. ON DISK: never renumber.
+constexpr char kInLogTag = 9;
 constexpr unsigned kMaxAnchors = 32;
 // flags, timestamp, version, anchors, value or its length.
 constexpr size_t kMaxRowBytes = 1 + 8 + base::kMaxVarintBytes + 8 * kMaxAnchors + kMaxInlineValueBytes;
@@ -62,6 +66,7 @@ struct RowChange {
   uint64_t version = 1;
   storage::LogPosition position = 0;  // of its record
   std::string_view value;
+  bool in_log = false;  // a short value stays in the log too: see has_in_log_tag
 };
 // Writes the row of a new version into `out` (room for kMaxRowBytes) and returns its size. `old`: the row that it
 // replaces, or null when the counting of versions begins anew.
@@ -69,6 +74,10 @@ size_t encode_row(const RowChange& change, const RowView* old, char* out);
 // A row with given anchors (for rows of the past that are built again).
 size_t encode_row(const RowChange& change, const storage::LogPosition* anchors, char* out);
 
-inline bool stays_in_log(std::string_view value) { return value.size() > kMaxInlineValueBytes; }
+// Whether the values of a tree key stay in the log whatever their size.
+inline bool has_in_log_tag(std::string_view key) {
+  const size_t nul = key.find('\0');
+  return nul != std::string_view::npos && nul + 1 < key.size() && key[nul + 1] == kInLogTag;
+}
 
 }  // namespace strata::txn

@@ -44,6 +44,27 @@ TEST(RowTest, LargeValuesLeaveTheirLength) {
   EXPECT_LT(bytes.size(), 64u);
 }
 
+TEST(RowTest, TheTagOfAKeyKeepsShortValuesInTheLog) {
+  EXPECT_TRUE(has_in_log_tag(std::string_view("default\0\x09" "c\0k", 12)));
+  EXPECT_FALSE(has_in_log_tag(std::string_view("default\0\x02" "a\x09", 11)));
+  EXPECT_FALSE(has_in_log_tag("default"));
+  EXPECT_FALSE(has_in_log_tag(std::string_view("default\0", 8)));
+  RowChange change;
+  change.position = 9;
+  change.value = "short";
+  change.in_log = true;
+  RowView row;
+  std::string bytes = encode(change, nullptr);
+  ASSERT_TRUE(parse_row(bytes, &row));
+  EXPECT_TRUE(row.large);
+  EXPECT_EQ(row.value_bytes(), 5u);
+  change.value = {};
+  change.tombstone = true;
+  bytes = encode(change, nullptr);
+  ASSERT_TRUE(parse_row(bytes, &row));
+  EXPECT_TRUE(row.tombstone && !row.large);
+}
+
 // Anchor j is the newest version at or before this one that has j trailing zero digits in base 4.
 TEST(RowTest, AnchorsAreTheTopsOfASkipList) {
   std::string bytes;

@@ -83,6 +83,17 @@ Result<std::optional<VersionedValue>> View::get(std::string_view key, bool want_
   return resolve(**row, want_value);
 }
 
+Status View::ask() {
+  constexpr uint64_t kWithoutWaiting = uint64_t{16} << 20;  // a few milliseconds
+  ask_at_ = read_ + kAskEvery;
+  if (locked_) return Status::ok();
+  if (!context_.may_wait && read_ > kWithoutWaiting) {
+    return Status::error(Code::kWouldBlock, "this reads very much");
+  }
+  if (context_.keep_on == nullptr || (*context_.keep_on)()) return Status::ok();
+  return Status::error(Code::kInvalidArgument, "the operation was ended", "call it again");
+}
+
 // The rows of up to two trees and the own writes, merged in key order, either way.
 struct View::Merge {
   Merge(View& view, const ScanRange& scan_range)
@@ -140,6 +151,7 @@ Status View::scan_present(const ScanRange& range, const Visitor& visit, Scanned*
       value = *found;
     }
     visit(key, value);
+    STRATA_TRY(keep_on(key.size() + value.value.size()));
     if (range.limit && --left == 0 && tracked()) scanned->last.assign(key);
     STRATA_TRY(range.reverse ? cursor.prev() : cursor.next());
   }
@@ -176,6 +188,7 @@ Status View::scan_merged(const ScanRange& range, const Visitor& visit, Scanned* 
         return Status::ok();
       }
       visit(key, *value);
+      STRATA_TRY(keep_on(key.size() + value->value.size()));
       if (range.limit && --left == 0) scanned->last.assign(key);
     }
     if (take_own) (void)(range.reverse ? --merge.own_end : ++merge.own_begin);
@@ -229,9 +242,11 @@ Result<uint64_t> View::count(std::string_view begin, std::string_view end) {
 Result<bool> View::history(std::string_view key, const History::Visitor& visit) {
   if (tracked()) transaction_->note_key(key);
   bool any = false;
+  Status going;
   const History::Visitor noting = [&](const VersionedValue& version) {
     any = true;
-    return visit(version);
+    going = keep_on(version.value.size());
+    return going.is_ok() && visit(version);
   };
   if (writes_ != nullptr) {
     const Write* write = writes_->find(key);
@@ -245,6 +260,7 @@ Result<bool> View::history(std::string_view key, const History::Visitor& visit) 
     STRATA_TRY(read_row(*bytes, &row));
     const uint64_t cut = context_.branch->trimmed_before.load(std::memory_order_acquire);
     STRATA_TRY(history_.walk(row, past_ ? timestamp_ : UINT64_MAX, cut, noting));
+    STRATA_TRY(going);
   }
   return any;
 }

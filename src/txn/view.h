@@ -33,7 +33,10 @@ class View {
   // Once, before anything else. Errors: kHistoryTrimmed.
   Status open(AsOf as_of);
   // Instead, for who holds the commit lock: a state that readers may not see yet.
-  void open_at(const Head& head) { head_ = head; }
+  void open_at(const Head& head) {
+    head_ = head;
+    locked_ = true;
+  }
 
   // The live version of a key; nothing if there is none.
   Result<std::optional<VersionedValue>> get(std::string_view key, bool want_value = true);
@@ -55,12 +58,21 @@ class View {
   const WriteSet* own_writes() const { return writes_; }
 
  private:
+  static constexpr uint64_t kAskEvery = uint64_t{1} << 20;
   struct Merge;
   // What a scan leaves behind: whether keys follow behind the limit, and where the limit cut it.
   struct Scanned {
     bool more = false;
     std::string last;
   };
+  // For each row of a long operation. kWouldBlock where nobody may wait for much; kInvalidArgument where it is not wanted
+  // any more.
+  Status keep_on(size_t row_bytes) {
+    constexpr size_t kRowCosts = 32;  // beside its bytes
+    read_ += row_bytes + kRowCosts;
+    return read_ < ask_at_ ? Status::ok() : ask();
+  }
+  Status ask();
   Status scan_present(const ScanRange& range, const Visitor& visit, Scanned* scanned);
   Status scan_merged(const ScanRange& range, const Visitor& visit, Scanned* scanned);
   VersionedValue own_write(const Write& write) const;
@@ -74,6 +86,9 @@ class View {
   Head head_;
   bool past_ = false;
   bool noting_ = true;
+  bool locked_ = false;    // the commit lock is held: nobody is asked anything
+  uint64_t read_ = 0;      // bytes, about
+  uint64_t ask_at_ = kAskEvery;  // when so many were read
   uint64_t timestamp_ = 0;  // of the past
   History history_;
 };

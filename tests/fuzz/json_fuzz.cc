@@ -1,6 +1,7 @@
 // Any bytes as a path, a pointer, a document, a merge patch: what reads them stays inside of them; a damaged document
 // is refused or read, and what becomes of a valid one is valid.
 #include "fuzz_support.h"
+#include "model/json_compare.h"
 #include "model/json_edit.h"
 #include "model/json_patch.h"
 #include "model/json_path.h"

@@ -216,7 +216,19 @@ class Documents:
     """JSON documents."""
 
     PATHS = ("$", "$", "$.a", "$.a.b", "$.a.c.d", "$['é']", "$.l", "$.l[0]", "$.l[1]", "$.l[-1]", "$.l[3].x", "$.l[99]")
-    BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ")
+    QUERIES = (
+        "$.*",
+        "$..*",
+        "$.l[*]",
+        "$.l[:1]",
+        "$..b",
+        "$['a','l']",
+        "$[?@.b]",
+        "$..[?@ == 1]",
+        "$.l[?@.x > 1]",
+        "$..none",
+    )
+    BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ", "$[?@.a==]")
     POINTERS = ("", "/a", "/a/b", "/l", "/l/0", "/l/-", "/l/9", "/é", "/none", "a")
 
     def document(self, rng):
@@ -226,7 +238,7 @@ class Documents:
         key, then = rng.choice(NAMES), past(pair, rng)
         kind = rng.random()
         if kind < 0.45:
-            pair.check(handles, "json_get", key, rng.choice(self.PATHS), **then)
+            pair.check(handles, "json_get", key, rng.choice(rng.choice([self.PATHS, self.QUERIES])), **then)
         elif kind < 0.5:
             pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
         elif kind < 0.7:
@@ -242,7 +254,7 @@ class Documents:
         elif kind < 0.5:
             pair.check(handles, "json_set", key, path, value(rng))
         elif kind < 0.62:
-            pair.check(handles, "json_delete", key, path)
+            pair.check(handles, "json_delete", key, rng.choice([path, rng.choice(self.QUERIES)]))
         elif kind < 0.75:
             patch = rng.choice([{"a": None}, {"a": {"b": 2, "c": None}}, {"l": [0], "new": {"x": None}}, 5, None])
             pair.check(handles, "json_merge", key, patch, *([path] if rng.random() < 0.5 else []))

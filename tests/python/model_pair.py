@@ -102,7 +102,7 @@ class Pair:
         if engine[1] == doubtful.get(name, "none") and model[1] == "history_trimmed":
             model = engine  # two things are wrong at once
         answers = f"engine {engine}\nmodel  {model}"
-        self.note_commit(answers, may_differ=name == "branch_delete")
+        self.note_commit(answers, may_differ=name in ("branch_delete", "branch_import"))
         member = "timestamp" if name == "commit" and engine[0] == "answer" else None
         if engine[0] != model[0] or not self.same(engine[1], model[1], member):
             self.fail(answers)
@@ -213,16 +213,36 @@ def times(pair, rng, handles):
     name = rng.choice([*known, "no such"] if rng.random() < 0.1 else known)
     kind = rng.random()
     if kind < 0.4:
-        if not pair.trimmed:  # of the commit at the cut an engine may know nothing
-            pair.check(handles, "branch_log", name, rng.choice([None, None, 0, 1, 5]))
+        pair.check(handles, "branch_log", name, rng.choice([None, None, 0, 1, 5]))
     elif kind < 0.6:
         pair.check(handles, "branch_revert", name, moment(pair, rng))
+    elif kind < 0.75:
+        delta(pair, rng, handles, name)
     else:
-        bundle = Twin(tuple(f"{pair.folder.name}/{side}.bundle" for side in ("engine", "model")))
+        bundle = bundle_of(pair)
         report = pair.check(handles, "branch_export", name, bundle)[0]
         if isinstance(report, dict):
             pair.check(handles, "branch_validate_bundle", bundle)
             pair.check(handles, "branch_import", bundle, name=rng.choice([*known, "f0", "f1", "f2", "f3"]))
+
+
+def bundle_of(pair):
+    return Twin(tuple(f"{pair.folder.name}/{side}.bundle" for side in ("engine", "model")))
+
+
+def delta(pair, rng, handles, name):
+    """What a branch did since some moment, onto a fork of that moment, or onto anything."""
+    known = handles[1].branch_list()
+    since, bundle = moment(pair, rng), bundle_of(pair)
+    report = pair.check(handles, "branch_export", name, bundle, since=since)[0]
+    if not isinstance(report, dict):
+        return
+    target = rng.choice([*known, "f0", "f1", "f2", "f3", "no such"])
+    if target not in known and later_than_its_fork(handles, name, {"as_of": since}):
+        pair.check(handles, "branch_fork", name, target, as_of=since)
+    came = pair.check(handles, "branch_import", bundle, name=target)
+    if isinstance(came[0], dict):  # in an engine that is a commit, with a time of its own
+        pair.meet(*(handle.branch_get(target)["updated_at"] for handle in handles))
 
 
 def transaction(pair, rng, handles):

@@ -66,6 +66,44 @@ def test_names_that_are_not(db, name):
             call(name)
 
 
+@pytest.mark.parametrize("name", [*BAD_NAMES, "Default", "DEFAULT", "B", "default/", "default.", "b/", "no"])
+def test_names_of_no_branch(db, tmp_path, name):
+    """Separators, dots, twins in another case: whoever asks for one of them by any call is told that there is none."""
+    db.branch_create("b")
+    path = tmp_path / "bundle"
+    for call in (
+        lambda: db.branch_use(name),
+        lambda: db.branch_delete(name),
+        lambda: db.branch_fork(name, "new"),
+        lambda: db.branch_fork(name, "new", as_of=now(db)),
+        lambda: db.branch_diff(name, "b"),
+        lambda: db.branch_diff("b", name),
+        lambda: db.branch_merge(name, "b"),
+        lambda: db.branch_merge("b", name, dry_run=True),
+        lambda: db.branch_log(name),
+        lambda: db.branch_revert(name, now(db)),
+        lambda: db.branch_export(name, path),
+    ):
+        with refused(NotFoundError, "branch_not_found"):
+            call()
+    assert db.branch_list() == ["b", "default"] and db.branch_get(name) is None
+    assert not path.exists()
+
+
+def test_twins_in_another_case_are_two_branches(db, tmp_path):
+    for name in ("b", "B", "Default"):
+        db.branch_fork("default", name)
+        db.branch_use(name)
+        db.kv_put("k", name)
+    db.branch_export("B", tmp_path / "bundle")
+    db.branch_delete("b")
+    db.branch_import(tmp_path / "bundle", name="b")
+    for name, value in (("b", "B"), ("B", "B"), ("Default", "Default"), ("default", None)):
+        db.branch_use(name)
+        assert db.kv_get("k") == value
+    assert db.branch_merge("b", "B")["keys_applied"] == 0
+
+
 def test_names_sort_by_their_bytes(db):
     for name in ("b", "B", "a/z", "a.z", "a", "10", "9"):
         db.branch_create(name)

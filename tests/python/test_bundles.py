@@ -437,6 +437,125 @@ assert open(sys.argv[1], "rb").read() == data
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("delta", [False, True])
+def test_a_disk_that_takes_no_import(tmp_path, file, delta):
+    """The write that fails is one to the database's own log: it takes no more, and has nothing of the bundle."""
+    with Strata.cache() as source:
+        source.kv_put("k", 1)
+        sent = now(source)
+        if delta:
+            source.branch_export("default", file)
+            with Strata.open(tmp_path / "db") as db:
+                db.branch_import(file, name="copy")
+        for n in range(200):
+            source.kv_put(f"k{n}", os.urandom(20_000))
+        source.branch_export("default", file, since=sent if delta else None)
+    script = """
+import resource, signal, sys
+from stratadb import IoError, Strata
+db = Strata.open(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+before = db.branch_list()
+try:
+    db.branch_import(sys.argv[2], name="copy")
+except IoError as error:
+    print(error.code)
+else:
+    raise SystemExit("it was imported")
+assert db.branch_list() == before
+db.branch_use(before[0])
+try:
+    db.kv_put("k", 2)
+except IoError as error:
+    print(error.code)
+"""
+    assert run(script, tmp_path / "db", file).split() == ["disk_full", "disk_full"]
+    with Strata.open(tmp_path / "db") as db:
+        assert db.branch_list() == (["copy", "default"] if delta else ["default"])
+        if delta:
+            db.branch_use("copy")
+            assert db.kv_list() == ["k"]
+        assert db.verify()["ok"]
+        assert db.branch_import(file, name="copy")["entry_count"] == (200 if delta else 201)
+
+
+@pytest.mark.engine
+def test_what_is_no_regular_file(db, tmp_path):
+    """A pipe would make a reader wait for ever, and a device is not to be replaced by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/null", "/dev/zero"):
+        with refused(ValidationError, "invalid_path_name"):
+            db.branch_import(path)
+        with refused(ValidationError, "invalid_path_name"):
+            db.branch_validate_bundle(path)
+    with refused(ValidationError, "invalid_path_name"):
+        db.branch_export("default", pipe)
+    assert pipe.is_fifo() and {path.name for path in tmp_path.iterdir()} <= {"pipe", "db"}
+
+
+@pytest.mark.engine
+def test_events_that_came_by_a_merge_before_a_delta(db, file, other):
+    """Their own times do not rise along the log, which a list between two times has to know."""
+    db.branch_fork("default", "b")
+    with db.session() as b:
+        b.branch_use("b")
+        b.event_append("e", {"n": 0})
+    db.event_append("e", {"n": 1})
+    db.branch_merge("b", "default")
+    db.branch_export("default", file)
+    other.branch_import(file, name="mirror")
+    sent = now(db)
+    for n in range(2, 6):
+        db.event_append("e", {"n": n})
+    db.branch_export("default", file, since=sent)
+    other.branch_import(file, name="mirror")
+    other.branch_use("mirror")
+    events = db.event_list(None)
+    assert other.event_list(None) == events
+    for since in (None, *(event["timestamp"] for event in events)):
+        for until in (event["timestamp"] for event in events):
+            chosen = [e for e in events if (since is None or e["timestamp"] >= since) and e["timestamp"] <= until]
+            for each in (db, other):
+                assert each.event_list(None, since=since, until=until) == chosen
+
+
+@pytest.mark.engine
+def test_a_mirror_of_a_source_that_forgot(db, file, other):
+    """What the source counts anew has no history from before that, in the mirror too; no read is wrong."""
+    db.kv_put("k", 1)
+    db.kv_put("other", 1)
+    db.branch_export("default", file)
+    other.branch_import(file, name="mirror")
+    other.branch_use("mirror")
+    first = sent = now(db)
+    db.kv_put("other", 2)
+    db.kv_delete("k")
+    gone = now(db)
+    db.branch_export("default", file, since=sent)
+    other.branch_import(file, name="mirror")
+    assert other.kv_get("k", as_of=first) == 1
+    sent = now(db)
+    db.kv_put("other", 3)
+    db.branch_export("default", file, since=sent)
+    db.compact(keep_history=datetime.timedelta(0))
+    other.branch_import(file, name="mirror")
+    assert other.kv_get("k", as_of=first) == 1 and len(other.kv_history("other")) == 3  # it keeps more than its source
+    sent = now(db)
+    assert db.kv_put("k", "anew") == 1
+    db.branch_export("default", file, since=sent)
+    other.branch_import(file, name="mirror")
+    with refused(ConstraintError, "history_trimmed"):
+        other.kv_get("k", as_of=first)
+    assert other.time_range()["oldest_ts"] == gone
+    assert other.kv_get("k", as_of=gone) is None and other.kv_get("k") == "anew"
+    assert [entry["version"] for entry in other.kv_history("k")] == [1]
+    assert other.kv_get("other", as_of=gone) == 2 and len(other.kv_history("other")) == 2
+    assert other.verify()["ok"]
+
+
+@pytest.mark.engine
 def test_a_read_only_handle_exports_and_does_not_import(tmp_path, file):
     with Strata.open(tmp_path / "db") as db:
         db.kv_put("k", 1)

@@ -311,17 +311,19 @@ def test_merges_make_progress_beside_a_busy_writer(each_mode):
     db = each_mode
     db.kv_batch_put({f"k{n}": 0 for n in range(500)})
     db.branch_fork("default", "b")
-    stop = threading.Event()
+    busy, stop = threading.Event(), threading.Event()
     written = []
 
     def write():
         with db.session() as session:
             while not stop.is_set():
                 written.append(session.kv_put("own", len(written)))
+                busy.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        assert busy.wait(60)
         for round_ in range(20):
             On(db, "b").kv_batch_put({f"k{n}": round_ for n in range(0, 500, 5)})
             assert merge(db, strategy="strict")["conflicts"] == []

@@ -104,6 +104,42 @@ def test_the_log_ends_at_the_cut(db):
     assert len(db.branch_log("default")) >= 3
 
 
+@pytest.mark.engine
+def test_the_commit_at_the_cut_stays_in_the_log(tmp_path):
+    """Its record goes with the segments before the cut, and its entry stays."""
+    path = tmp_path / "db"
+    message = "in between " * 1000
+    with Strata.open(path) as db:
+        db.kv_put("k", 0)
+        with db.transaction(message=message):
+            db.kv_put("k", 1)
+            db.event_append("e", {})
+            db.state_set("cell", 1)
+        cut = now(db)
+        db.branch_fork("default", "fork")
+        db.kv_put("k", 2)
+        db.branch_create("other")
+        entry = db.branch_log("fork")[0]
+        assert entry == {"timestamp": cut, "message": message, "changes": {"event": 1, "kv": 1, "state": 1}}
+        last = now(db)
+        created = db.branch_get("other")["created_at"]
+        for keep in (created - cut, created - cut, 10**9):
+            db.compact(keep_history=datetime.timedelta(microseconds=keep))
+            assert db.branch_log("fork") == [entry] and db.branch_log("other") == []
+            assert [each["timestamp"] for each in db.branch_log("default")] == [last, cut]
+            assert db.branch_log("default", 1)[0]["timestamp"] == last
+        db.branch_export("default", tmp_path / "bundle")
+    with Strata.open(path) as db:
+        assert db.branch_log("fork") == [entry] and db.verify()["ok"]
+        db.branch_import(tmp_path / "bundle", name="copy")
+        assert db.branch_log("copy") == db.branch_log("default")
+        db.kv_put("k", 3)
+        db.compact(keep_history=datetime.timedelta(0))
+        assert db.branch_log("fork") == [] and len(db.branch_log("default")) == 1
+    with Strata.open(path) as db:
+        assert db.branch_log("fork") == [] and len(db.branch_log("default")) == 1
+
+
 def test_the_log_is_read_inside_a_transaction(db):
     db.kv_put("k", 1)
     with db.transaction():

@@ -167,7 +167,25 @@ def test_a_read_only_file_system(tmp_path):
             assert db.kv_get("k") == 1
             assert db.verify()["ok"]
             db.backup(tmp_path / "copy")
+            with refused(AccessDeniedError, "read_only") as caught:
+                db.branch_export("default", disk / "bundle")
+            assert str(disk) in caught.value.message
+            db.branch_export("default", tmp_path / "bundle")
         del db
+        assert [path.name for path in disk.iterdir()] == ["db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "copy", "disk"]
+
+
+def test_a_bundle_that_the_file_system_has_no_room_for(tmp_path):
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as disk, Strata.cache() as db:
+        db.kv_put("k", 1)
+        db.branch_export("default", disk / "bundle")
+        before = (disk / "bundle").read_bytes()
+        db.kv_put("random", os.urandom(2_000_000))
+        with refused(IoError, "disk_full"):
+            db.branch_export("default", disk / "bundle")
+        assert [path.name for path in disk.iterdir()] == ["bundle"] and (disk / "bundle").read_bytes() == before
+        assert db.kv_get("k") == 1 and db.kv_put("k", 2) == 2  # the database is not on that disk
 
 
 # ---- the folder goes away ----

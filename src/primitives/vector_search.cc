@@ -1,0 +1,141 @@
+#include "primitives/vector_search.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "derived/caches.h"
+#include "derived/vector_query.h"
+#include "index/score.h"
+
+namespace strata::primitives {
+namespace {
+
+using index::norm_of;
+using index::Scorer;
+using index::VectorNorm;
+
+struct Candidate {
+  float score = 0;
+  std::string key;
+  std::string metadata;
+};
+
+bool is_better(const Candidate& a, const Candidate& b) {
+  return a.score != b.score ? a.score > b.score : a.key < b.key;
+}
+
+// The best of one query so far: a heap with the worst of them on top.
+class Best {
+ public:
+  Best(VectorMetric metric, std::span<const float> query, uint64_t k) : scorer_(metric, query), k_(k) {}
+
+  // Vectors come in the order of their keys, so of equal scores the first is the better one.
+  void offer(const float* vector, const VectorNorm& norm, std::string_view key, std::string_view metadata) {
+    const float score = scorer_.score(vector, norm);
+    if (heap_.size() == k_) {
+      if (!(score > heap_.front().score)) return;
+      std::pop_heap(heap_.begin(), heap_.end(), is_better);
+      heap_.pop_back();
+    }
+    Candidate& added = heap_.emplace_back();
+    added.score = score;
+    added.key = key;
+    added.metadata = metadata;
+    std::push_heap(heap_.begin(), heap_.end(), is_better);
+  }
+
+  void finish(VectorHits* hits) {
+    std::sort(heap_.begin(), heap_.end(), is_better);
+    for (const Candidate& best : heap_) hits->add(best.key, best.score, best.metadata);
+    hits->end_query();
+  }
+
+ private:
+  Scorer scorer_;
+  uint64_t k_;
+  std::vector<Candidate> heap_;
+};
+
+derived::CollectionKind kind_of(const txn::Context& context, std::string_view collection,
+                                const model::CollectionDefinition& definition) {
+  derived::CollectionKind kind;
+  kind.name.append(context.space).push_back('\0');
+  kind.name.append(collection);
+  kind.dimension = definition.dimension;
+  kind.metric = definition.metric;
+  return kind;
+}
+
+}  // namespace
+
+model::KeySpan vectors_of(std::string_view space, std::string_view collection) {
+  std::string prefix(collection);
+  prefix += '\0';
+  return model::prefix_span(space, model::Tag::kVector, prefix);
+}
+
+Status search_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits) {
+  // The past has no index; and in a transaction that made the collection anew, rows on disk may be of another kind.
+  const model::TreeKey definition(context.space, model::Tag::kCollection, query.collection);
+  const bool redefined = view->own_writes() != nullptr && view->own_writes()->find(definition) != nullptr;
+  if (context.caches == nullptr || view->past() || redefined) return scan_collection(context, view, query, hits);
+  const model::KeySpan span = vectors_of(context.space, query.collection);
+  derived::CollectionPlace place;
+  place.kind = kind_of(context, query.collection, query.definition);
+  place.begin = span.begin;
+  place.end = span.end;
+  place.branch = context.branch;
+  derived::VectorReader reader(*context.engine);
+  STRATA_ASSIGN(const auto snapshot, context.caches->vectors().snapshot(place, *view, &reader));
+  derived::VectorQuery nearest(*snapshot, {query.k, query.metric, query.filter, query.exact}, &reader);
+  for (uint64_t i = 0; i < query.count; ++i) {
+    STRATA_ASSIGN(const auto found, nearest.run(query.queries.subspan(i * place.kind.dimension, place.kind.dimension)));
+    for (const derived::VectorHit& hit : found) hits->add(hit.key, hit.score, hit.metadata);
+    hits->end_query();
+  }
+  return Status::ok();
+}
+
+Status scan_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits) {
+  const uint32_t dimension = query.definition.dimension;
+  std::vector<Best> best;
+  best.reserve(query.count);
+  for (uint64_t i = 0; i < query.count; ++i) {
+    best.emplace_back(query.metric, query.queries.subspan(i * dimension, dimension), query.k);
+  }
+  std::vector<float> components(dimension);
+  const model::KeySpan span = vectors_of(context.space, query.collection);
+  const size_t key_at = span.begin.size();
+  Status damage;
+  const auto visit = [&](std::string_view key, const VersionedValue& value) {
+    model::VectorView vector;
+    if (!damage.is_ok()) return;
+    damage = model::read_vector(value.value, &vector);
+    if (!damage.is_ok()) return;
+    if (vector.dimension != dimension) {
+      damage = Status::error(Code::kCorruption, "a stored vector has another dimension than its collection");
+      return;
+    }
+    if (query.filter != nullptr && !query.filter->matches(ValueView(vector.metadata))) return;
+    vector.copy(components.data());
+    const VectorNorm norm = query.metric == VectorMetric::kCosine ? norm_of(components) : VectorNorm();
+    for (Best& one : best) one.offer(components.data(), norm, key.substr(key_at), vector.metadata);
+  };
+  if (query.count > 0) {
+    STRATA_TRY(view->scan({span.begin, span.end, std::nullopt, false, true}, visit).status());
+    STRATA_TRY(damage);
+  }
+  for (Best& one : best) one.finish(hits);
+  return Status::ok();
+}
+
+void describe_index(const txn::Context& context, CollectionInfo* info) {
+  info->index = "none";
+  if (context.caches == nullptr) return;
+  const derived::CollectionKind kind = kind_of(context, info->name, {info->dimension, info->metric});
+  const derived::VectorIndex::Description known = context.caches->vectors().describe(kind, *context.branch);
+  if (known.searched) info->index = known.has_graph ? "hnsw" : "scan";
+  info->memory_bytes = known.memory_bytes;
+}
+
+}  // namespace strata::primitives

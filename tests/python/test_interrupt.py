@@ -1,0 +1,82 @@
+"""Ctrl-C while much is read: the call ends soon, nothing is changed, the handle goes on."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from stratadb import Strata
+
+KEYS = 400_000
+
+
+@pytest.fixture(scope="module")
+def db():
+    with Strata.cache() as database:
+        for start in range(0, KEYS, 50_000):
+            database.kv_batch_put({f"k{n:07}": n for n in range(start, start + 50_000)})
+        database.event_batch_append([("tick", {"n": n}) for n in range(100_000)])
+        yield database
+
+
+def interrupted(call):
+    """How long `call`, made again and again, went on behind the signal."""
+    sent = []
+
+    def send():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.01, send)
+    try:
+        timer.start()
+        while True:
+            call()
+    except KeyboardInterrupt:
+        timer.join()
+        return time.perf_counter() - sent[0]
+
+
+READS = {
+    "kv_scan": lambda db: db.kv_scan(),
+    "kv_list": lambda db: db.kv_list(),
+    "event_list": lambda db: db.event_list(None),
+    "event_verify": lambda db: db.event_verify(),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READS)
+def test_a_long_read_ends_soon(db, name):
+    before = db.branch_get("default")["version"]
+    assert interrupted(lambda: READS[name](db)) < 2
+    assert db.kv_count() == KEYS
+    assert db.branch_get("default")["version"] == before
+
+
+@pytest.mark.slow
+def test_a_transaction_stays_open(db):
+    with pytest.raises(ZeroDivisionError), db.transaction() as open_one:
+        open_one.kv_put("k", 1)
+        assert interrupted(db.kv_scan) < 2
+        assert open_one.kv_get("k") == 1
+        raise ZeroDivisionError
+    assert not db.kv_exists("k")
+
+
+@pytest.mark.slow
+def test_a_handler_that_does_not_raise_changes_nothing(db):
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        rows = db.kv_scan()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(rows) == KEYS
+    assert rows[-1] == (f"k{KEYS - 1:07}", KEYS - 1)
+    assert seen == [signal.SIGINT]
