@@ -305,7 +305,8 @@ bool read_tensor(const DlTensor& tensor, int dimensions, const std::string& what
   for (int i = std::min(tensor.dimensions, 2) - 1; i >= 0; --i) {
     source->shape[i] = static_cast<size_t>(tensor.shape[i]);
     const bool given = tensor.strides != nullptr;
-    source->strides[i] = given ? static_cast<Py_ssize_t>(tensor.strides[i]) * static_cast<Py_ssize_t>(source->size) : stride;
+    source->strides[i] =
+        given ? static_cast<Py_ssize_t>(tensor.strides[i]) * static_cast<Py_ssize_t>(source->size) : stride;
     stride *= static_cast<Py_ssize_t>(tensor.shape[i]);
   }
   return fit_dimensions(what, dimensions, source);
@@ -329,8 +330,7 @@ bool append_dlpack(PyObject* given, int dimensions, const std::string& what, std
   if (managed == nullptr) return refuse_exporter(what, given);
   // From here on it is ours to delete; the name says so to the capsule.
   if (PyCapsule_SetName(capsule.get(), "used_dltensor") != 0) return false;
-  const bool appended =
-      read_tensor(managed->tensor, dimensions, what, source) && append_source(*source, what, values);
+  const bool appended = read_tensor(managed->tensor, dimensions, what, source) && append_source(*source, what, values);
   if (managed->deleter != nullptr) managed->deleter(managed);
   return appended;
 }

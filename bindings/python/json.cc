@@ -184,11 +184,19 @@ constexpr char kFindDoc[] =
     R"(json_find($self, query, limit=None, *, as_of=None)
 --
 
-Finds documents by a filter. Not in this release: raises StateError `not_implemented`.
+Returns the documents of the current space for which a condition holds, sorted by their keys' UTF-8 bytes.
 
->>> db.json_find("@.age > 3")
-Traceback (most recent call last):
-stratadb.errors.StateError: json_find is not part of this release [not_implemented] (json_list and json_get find by key)
+Each is `{"key", "value"}`, the value whole; at most `limit` of them (None: all). `query`: a filter of RFC 9535 with `@`
+for the document, "@.age > 3", or the same as "$[?@.age > 3]". All documents of the space are looked at; Ctrl-C ends it.
+`as_of` as for `kv_get`. Raises ValidationError `invalid_path`, `out_of_range`; ConstraintError `query_too_costly` if it
+would look at too much in one document; otherwise as `kv_get`.
+
+>>> db.json_batch_set([("ann", "$", {"age": 3, "tags": ["new"]}), ("ben", "$", {"age": 5}), ("eve", "$", {"age": 7})])
+[1, 1, 1]
+>>> db.json_find("@.age > 3", limit=1)
+[{'key': 'ben', 'value': {'age': 5}}]
+>>> [found["key"] for found in db.json_find("@.age == 7 || @.tags[?@ == 'new']")]
+['ann', 'eve']
 )";
 
 constexpr char kCreateIndexDoc[] =
@@ -499,7 +507,19 @@ PyObject* json_find(Handle* handle, PyObject* const* arguments, Py_ssize_t count
       !limit_argument(given[1], &limit) || !time_argument(given[2], "as_of", &as_of)) {
     return nullptr;
   }
-  return refuse(handle, "json_find", "json_list and json_get find by key");
+  RowList rows;
+  Status status;
+  const auto find = [&](Call& call, const KeepOn* keep_on) {
+    rows.clear();
+    return Json(call).find(query, limit, as_of, keep_on, &rows);
+  };
+  if (!run_patient(handle, &status, find)) return nullptr;
+  if (!status.is_ok()) return raise(status);
+  return list_of(rows.size(), [&](size_t i) -> PyObject* {
+    Ref row(PyDict_New());
+    const bool made = row && set(row.get(), "key", str(rows.key(i))) && set(row.get(), "value", decode(rows.value(i)));
+    return made ? row.release() : nullptr;
+  });
 }
 
 PyObject* json_create_index(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

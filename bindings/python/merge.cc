@@ -111,8 +111,7 @@ PyObject* key_of(const EntityName& entity) {
 bool set_entity(PyObject* dict, const EntityName& entity) {
   const EntryNames& names = names_of_entries();
   return set_named(dict, names.space, decode_name(entity.space)) &&
-         set_named(dict, names.primitive, decode_name(entity.primitive)) &&
-         set_named(dict, names.key, key_of(entity));
+         set_named(dict, names.primitive, decode_name(entity.primitive)) && set_named(dict, names.key, key_of(entity));
 }
 
 PyObject* word_of(DiffChange change) {

@@ -95,10 +95,9 @@ PyObject* make_session_type() {
   // Python keeps a pointer to this table.
   static std::vector<PyMethodDef> methods;
   if (methods.empty()) {
-    for (const auto family :
-         {handle_methods(), kv_methods(), state_methods(), event_methods(), json_methods(), vector_methods(),
-          branch_methods(), merge_methods(), bundle_methods(), space_methods(), search_methods(), transaction_methods(),
-          database_methods()}) {
+    for (const auto family : {handle_methods(), kv_methods(), state_methods(), event_methods(), json_methods(),
+                              vector_methods(), branch_methods(), merge_methods(), bundle_methods(), space_methods(),
+                              search_methods(), transaction_methods(), database_methods()}) {
       methods.insert(methods.end(), family.begin(), family.end());
     }
     methods.push_back({nullptr, nullptr, 0, nullptr});

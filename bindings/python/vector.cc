@@ -223,6 +223,10 @@ bool VectorBatch::add_columns(PyObject* keys, PyObject* vectors, PyObject* metad
   std::vector<std::string_view> names;
   if (!keys_argument(keys, &list_, &names) || !rows_argument(vectors, "vectors", &vectors_)) return false;
   const bool any_metadata = metadata != nullptr && metadata != Py_None;
+  if (any_metadata && (PyUnicode_Check(metadata) || PyBytes_Check(metadata) || PyDict_Check(metadata))) {
+    raise_type("metadata must be a list of dict or None, not " + type_name(metadata));
+    return false;
+  }
   const Ref all_metadata(any_metadata ? PySequence_Tuple(metadata) : nullptr);
   if (any_metadata && !all_metadata) return false;
   const size_t total = names.size();
@@ -250,8 +254,7 @@ bool VectorBatch::finish() {
   size_t metadata_start = 0;
   for (size_t i = 0; i < items_.size(); ++i) {
     items_[i].components = values.subspan(vector_start, vector_ends_[i] - vector_start);
-    items_[i].metadata =
-        std::string_view(metadata_).substr(metadata_start, metadata_ends_[i] - metadata_start);
+    items_[i].metadata = std::string_view(metadata_).substr(metadata_start, metadata_ends_[i] - metadata_start);
     vector_start = vector_ends_[i];
     metadata_start = metadata_ends_[i];
   }

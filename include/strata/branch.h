@@ -67,8 +67,8 @@ struct EntityName {
 
 enum class DiffChange : uint8_t { kAdded, kRemoved, kModified };
 
-// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Those of a vector are as
-// stored: Vectors::entry_of parts them, Vectors::value_of makes them. Nothing: not there.
+// Values are in the binary form (strata/value.h); of an event they are {"event_type", "value"}. Those of a vector are
+// as stored: Vectors::entry_of parts them, Vectors::value_of makes them. Nothing: not there.
 struct DiffEntry {
   EntityName entity;
   DiffChange change = DiffChange::kAdded;

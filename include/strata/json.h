@@ -51,6 +51,12 @@ class Json {
   Result<uint64_t> erase(std::string_view key, std::string_view path, const KeepOn* keep_on);
   // The keys of documents in order. Nothing as limit: all.
   Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys);
+  // Adds the documents of the space for which a condition holds, whole, in the order of their keys, up to `limit` of
+  // them. `condition`: an RFC 9535 filter, `@.age > 3`, or the same as `$[?@.age > 3]`; `@` is the document, `$` an
+  // array of it alone. `keep_on` may be null. Errors: kInvalidPath, kQueryTooCostly (for one document),
+  // kHistoryTrimmed.
+  Status find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, const KeepOn* keep_on,
+              RowList* found);
   // Whole documents, newest first; false: it never existed.
   Result<bool> history(std::string_view key, AsOf as_of, RowList* versions);
 

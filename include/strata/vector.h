@@ -72,8 +72,7 @@ class VectorHits {
   float score(size_t hit) const { return hits_[hit].score; }
 
   void add(std::string_view key, float score, std::string_view metadata) {
-    hits_.push_back(
-        {buffer_.size(), static_cast<uint32_t>(key.size()), static_cast<uint32_t>(metadata.size()), score});
+    hits_.push_back({buffer_.size(), static_cast<uint32_t>(key.size()), static_cast<uint32_t>(metadata.size()), score});
     buffer_.append(key).append(metadata);
   }
   void end_query() { ends_.push_back(hits_.size()); }

@@ -19,9 +19,7 @@ constexpr uint32_t kMaxVectorDimension = 65'536;
 
 // The word for it: "cosine", "euclidean", "dot_product".
 constexpr std::string_view metric_name(VectorMetric metric) {
-  return metric == VectorMetric::kCosine      ? "cosine"
-         : metric == VectorMetric::kEuclidean ? "euclidean"
-                                              : "dot_product";
+  return metric == VectorMetric::kCosine ? "cosine" : metric == VectorMetric::kEuclidean ? "euclidean" : "dot_product";
 }
 
 constexpr std::optional<VectorMetric> metric_of(std::string_view name) {

@@ -196,7 +196,7 @@ def branch(db: Strata, records: dict[str, dict[str, Any]]) -> None:
         check(found == numbers, f"{name} differs from default as it was changed: {found}, not {numbers}")
         line(name, f"{sum(found):,} differ", "{:,} added, {:,} changed, {:,} removed against default".format(*found))
     entry = db.branch_diff("default", "cleanup", limit=2)["entries"][1]
-    check(entry["b"] is None and entry["a"] == records[entry["key"]], "a difference shows the value on both sides")
+    check(entry["b"] is None and entry["a"] == records[str(entry["key"])], "a difference shows the value on both sides")
     line("one of them", entry["change"], f"{entry['key']}: in default a {entry['a']['kind']}, not there in cleanup")
     check(dict(db.kv_scan()) == records, "default is untouched")
 

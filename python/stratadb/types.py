@@ -174,11 +174,11 @@ class DiffSummary(TypedDict):
 
 
 class DiffEntry(TypedDict):
-    """What differs. The key of an event is its sequence; None stands where a side has nothing."""
+    """What differs; None where a side has nothing. Keys of events are sequences, of vectors (collection, key)."""
 
     space: str
     primitive: str
-    key: str | int
+    key: str | int | tuple[str, str]
     change: Literal["added", "removed", "modified"]
     a: Any
     b: Any
@@ -208,7 +208,7 @@ class MergeConflict(InDocument):
 
     space: str
     primitive: str
-    key: str | int
+    key: str | int | tuple[str, str]
     base: Any
     source: Any
     target: Any

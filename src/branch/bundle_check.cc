@@ -40,7 +40,8 @@ Refusal check_user_key(Tag tag, std::string_view user) {
     case Tag::kVector: {
       const auto name = model::split_vector_key(user);
       if (!name) return refuse("a bad key of a vector");
-      if (Refusal refusal = refuse_if(check_key(name->collection, "collection"), "a bad key of a vector")) return refusal;
+      if (Refusal refusal = refuse_if(check_key(name->collection, "collection"), "a bad key of a vector"))
+        return refusal;
       return refuse_if(check_key(name->key), "a bad key of a vector");
     }
     case Tag::kJsonIndex:

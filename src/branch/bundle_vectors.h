@@ -1,5 +1,5 @@
-// Whether the vectors of a bundle fit the collections that it holds: at every time a vector lives, there is a collection
-// of its dimension.
+// Whether the vectors of a bundle fit the collections that it holds: at every time a vector lives, there is a
+// collection of its dimension.
 //
 // Keys come in the order of the tree, so those of a space's collections before its vectors; versions oldest first.
 // Thread safety: none. Ownership: owns what it remembers, which is the definitions of one space.

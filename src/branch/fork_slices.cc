@@ -1,5 +1,7 @@
 // A fork of the past that has many rows to put back: they are found without any lock, and put back a slice at a time.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "branch/catalogue.h"
 #include "branch/fork.h"
@@ -7,6 +9,9 @@
 
 namespace strata::branch {
 namespace {
+
+// A lock that is taken again at once is not given to whoever was woken to take it.
+constexpr std::chrono::microseconds kPause{100};
 
 // The head behind a record that changed nothing but these trees.
 txn::Head moved(txn::Head head, const txn::Stamp& stamp) {
@@ -69,6 +74,7 @@ Status Catalogue::put_back(const txn::BranchPtr& hidden, const RowOverrides& ove
   storage::RecordBuilder record(engine_.seed());
   const std::span<const RowOverride> all(overrides);
   for (size_t at = 0; at < all.size(); at += rows_of_a_slice_) {
+    if (at > 0) std::this_thread::sleep_for(kPause);
     STRATA_TRY(put_back_slice(hidden, all.subspan(at, std::min(rows_of_a_slice_, all.size() - at)), &record));
   }
   return Status::ok();

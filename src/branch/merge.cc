@@ -34,7 +34,8 @@ class MergeRun {
     for (size_t tag = kMergeTags; tag-- > 0;) {
       // What spaces become depends on what the others did, even where no space itself was changed.
       if (tag == static_cast<size_t>(Tag::kSpace)) make(tag);
-      const auto shared = std::find(policies_.begin() + static_cast<std::ptrdiff_t>(tag) + 1, policies_.end(), policies_[tag]);
+      const auto shared =
+          std::find(policies_.begin() + static_cast<std::ptrdiff_t>(tag) + 1, policies_.end(), policies_[tag]);
       if (policies_[tag] != nullptr && shared == policies_.end()) STRATA_TRY(policies_[tag]->finish(work_));
     }
     return Status::ok();

@@ -147,7 +147,8 @@ Status Branches::merge(const MergeRequest& request, MergeResult* result) {
   // It waits for locks, and for room.
   if (!call_.may_wait_) return Status::error(Code::kWouldBlock, "a merge may have to wait");
   db::Database& database = *impl.database;
-  return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, call_.keep_on_, result);
+  return branch::merge_branches(database.engine(), database.catalogue(), kMergePolicies, request, call_.keep_on_,
+                                result);
 }
 
 Result<std::vector<CommitInfo>> Branches::log(std::string_view name, std::optional<uint64_t> limit) {

@@ -247,7 +247,7 @@ void Database::set_keep_history(uint64_t micros) { checkpointer_->set_keep_histo
 
 recovery::RetentionParts Database::parts() { return {*nodes_, *engine_, *catalogue_, *checkpointer_}; }
 
-uint64_t Database::disk_bytes() const { 
+uint64_t Database::disk_bytes() const {
   return in_memory() ? 0 : nodes_->disk_bytes() + log_->disk_bytes() + caches_->disk_bytes();
 }
 
@@ -321,7 +321,8 @@ Result<DatabaseInfo> Database::info() {
     info.total_keys += keys;
   }
   info.disk_bytes = disk_bytes();
-  info.memory_bytes = caches_->memory_bytes() + forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
+  info.memory_bytes =
+      caches_->memory_bytes() + forest_->stats().resident_bytes + (in_memory() ? log_->disk_bytes() : 0);
   info.commit_timestamp = engine_->visible_timestamp();
   return info;
 }

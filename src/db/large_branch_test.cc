@@ -61,12 +61,12 @@ class LargeBranchTest : public ::testing::Test {
     request.target = "default";
     request.dry_run = dry_run;
     MergeResult result;
-    STRATA_TRY(Branches(call).merge(request, nullptr, &result));
+    STRATA_TRY(Branches(call).merge(request, &result));
     return result;
   }
   uint64_t differing(std::string_view a, std::string_view b, AsOf as_of) {
     Call call(*session_, Call::kWait);
-    const auto found = Branches(call).diff({a, b, uint64_t{0}, as_of}, nullptr);
+    const auto found = Branches(call).diff({a, b, uint64_t{0}, as_of});
     EXPECT_TRUE(found.is_ok()) << found.status().to_string();
     return found.is_ok() ? found->added + found->removed + found->modified : UINT64_MAX;
   }
@@ -114,7 +114,7 @@ TEST_F(LargeBranchTest, AForkOfThePastHoldsNobodyForLong) {
   request.target = "past";
   request.strategy = MergeStrategy::kStrict;
   MergeResult result;
-  ASSERT_TRUE(Branches(call).merge(request, nullptr, &result).is_ok());
+  ASSERT_TRUE(Branches(call).merge(request, &result).is_ok());
   EXPECT_EQ(result.keys_applied, kKeys + 1);
 }
 
@@ -124,7 +124,7 @@ TEST_F(LargeBranchTest, AForkOfThePastThatIsRefusedLeavesNothing) {
   put_many("default", 2000, text("second"));
   ASSERT_TRUE(fork("default", "taken", {}).is_ok());
   EXPECT_EQ(fork("default", "taken", then).code(), Code::kBranchExists);
-  ASSERT_TRUE(session_->compact(uint64_t{0}, nullptr).is_ok());
+  ASSERT_TRUE(session_->compact(uint64_t{0}).is_ok());
   EXPECT_EQ(fork("default", "past", then).code(), Code::kHistoryTrimmed);
   EXPECT_EQ(database().catalogue().everything().size(), 2u);
 }

@@ -44,8 +44,7 @@ MetadataColumns::Column& MetadataColumns::column_of(const std::vector<std::strin
   for (uint32_t row = 0; row < rows; ++row) {
     const auto field = field_of(metadata(row), path);
     if (!field) continue;
-    const auto [at, is_new] =
-        numbers.try_emplace(field->bytes(), static_cast<uint32_t>(column.values.size()) + 1);
+    const auto [at, is_new] = numbers.try_emplace(field->bytes(), static_cast<uint32_t>(column.values.size()) + 1);
     if (is_new) {
       column.values.emplace_back(field->bytes());
       column.bytes += field->bytes().size() + sizeof(std::string);
@@ -73,8 +72,7 @@ std::shared_ptr<const index::Bitmap> MetadataColumns::answer(const model::Filter
     if (holds[column.numbers[row]] != 0) matching.set(row);
   }
   if (column.answers.size() == kMostAnswers) column.answers.erase(column.answers.begin());
-  column.answers.push_back(
-      {condition.op, condition.value, std::make_shared<const index::Bitmap>(std::move(matching))});
+  column.answers.push_back({condition.op, condition.value, std::make_shared<const index::Bitmap>(std::move(matching))});
   return column.answers.back().rows;
 }
 

@@ -41,8 +41,7 @@ class MetadataColumns {
 
   std::shared_ptr<const index::Bitmap> answer(const model::FilterCondition& condition, uint32_t rows,
                                               const Source& metadata) REQUIRES_LOCK(mutex_);
-  Column& column_of(const std::vector<std::string>& path, uint32_t rows, const Source& metadata)
-      REQUIRES_LOCK(mutex_);
+  Column& column_of(const std::vector<std::string>& path, uint32_t rows, const Source& metadata) REQUIRES_LOCK(mutex_);
 
   mutable base::Mutex mutex_;
   std::vector<std::unique_ptr<Column>> columns_ GUARDED_BY(mutex_);  // the newest last

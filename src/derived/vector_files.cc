@@ -15,7 +15,6 @@ constexpr uint32_t kFormat = 1;
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr std::string_view kUnfinished = ".new";
 constexpr size_t kHeaderBytes = 64;
-constexpr size_t kCheckedBytes = 48;
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
 
 Status useless(const std::string& name) {
@@ -54,7 +53,6 @@ struct VectorFiles::Header {
     return bytes == encode(database_id) && segment_bytes < kMostBytes && graph_words < kMostBytes;
   }
 };
-static_assert(kCheckedBytes == 48);
 
 std::vector<std::string> VectorFiles::names() {
   std::vector<std::string> ours;
@@ -130,6 +128,14 @@ Status VectorFiles::save(const std::string& name, const VectorSegment& segment) 
   const std::string unfinished = path + std::string(kUnfinished);
   STRATA_ASSIGN(const bool left, fs_.exists(unfinished));
   if (left) STRATA_TRY(fs_.remove(unfinished));
+  Status saved = write(unfinished, segment);
+  if (saved.is_ok()) saved = fs_.rename(unfinished, path);
+  if (saved.is_ok()) return fs_.sync_folder(folder_);
+  (void)fs_.remove(unfinished);  // the first error is the one to tell
+  return saved;
+}
+
+Status VectorFiles::write(const std::string& path, const VectorSegment& segment) {
   const auto graph = segment.graph();
   std::string_view words;
   if (graph != nullptr) {
@@ -140,15 +146,11 @@ Status VectorFiles::save(const std::string& name, const VectorSegment& segment) 
   header.graph_words = words.size() / sizeof(uint32_t);
   header.segment_checksum = base::checksum(segment.image(), database_id_);
   header.graph_checksum = base::checksum(words, database_id_);
-  {
-    STRATA_ASSIGN(const auto file, fs_.open(unfinished, os::OpenMode::kCreateNew));
-    STRATA_TRY(file->write(0, header.encode(database_id_)));
-    STRATA_TRY(file->write(kHeaderBytes, segment.image()));
-    if (!words.empty()) STRATA_TRY(file->write(kHeaderBytes + header.segment_bytes, words));
-    STRATA_TRY(file->sync());
-  }
-  STRATA_TRY(fs_.rename(unfinished, path));
-  return fs_.sync_folder(folder_);
+  STRATA_ASSIGN(const auto file, fs_.open(path, os::OpenMode::kCreateNew));
+  STRATA_TRY(file->write(0, header.encode(database_id_)));
+  STRATA_TRY(file->write(kHeaderBytes, segment.image()));
+  if (!words.empty()) STRATA_TRY(file->write(kHeaderBytes + header.segment_bytes, words));
+  return file->sync();
 }
 
 Status VectorFiles::remove(const std::string& name) { return fs_.remove(os::join_path(folder_, name)); }

@@ -34,8 +34,8 @@ std::vector<VectorIndex::CollectionPtr> VectorIndex::collections() const {
 
 // ---- snapshots ----
 
-Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::snapshot(const CollectionPlace& place,
-                                                                    const txn::View& view, VectorReader* reader) {
+Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::snapshot(const CollectionPlace& place, const txn::View& view,
+                                                                    VectorReader* reader) {
   const CollectionPtr own = collection(place.kind);
   std::shared_ptr<const VectorSnapshot> found = find_current(*own, place, view.head());
   if (found == nullptr) {
@@ -140,9 +140,10 @@ Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::changed_since(Collect
   return apply_changes(collection.kind, *from.snapshot, changes, reader);
 }
 
-Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::matched(
-    Collection& collection, std::vector<SegmentPtr> segments, const CollectionPlace& place,
-    const txn::Head& head, VectorReader* reader) {
+Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::matched(Collection& collection,
+                                                                   std::vector<SegmentPtr> segments,
+                                                                   const CollectionPlace& place, const txn::Head& head,
+                                                                   VectorReader* reader) {
   SnapshotMatcher matcher(std::move(segments));
   tree::Cursor cursor(engine_.forest(), head.present);
   STRATA_TRY(cursor.seek(place.begin));

@@ -100,9 +100,9 @@ class VectorIndex {
   Result<std::shared_ptr<const VectorSnapshot>> changed_since(Collection& collection, const Slot& from,
                                                               const CollectionPlace& place, const txn::Head& head,
                                                               VectorReader* reader);
-  Result<std::shared_ptr<const VectorSnapshot>> matched(
-      Collection& collection, std::vector<SegmentPtr> segments, const CollectionPlace& place,
-      const txn::Head& head, VectorReader* reader);
+  Result<std::shared_ptr<const VectorSnapshot>> matched(Collection& collection, std::vector<SegmentPtr> segments,
+                                                        const CollectionPlace& place, const txn::Head& head,
+                                                        VectorReader* reader);
   std::vector<SegmentPtr> segments_from_files(Collection& collection) REQUIRES_LOCK(collection.updating);
   void put_slot(Collection& collection, Slot slot);
 

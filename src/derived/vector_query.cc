@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "index/flat_scan.h"
 #include "index/score.h"
@@ -29,12 +30,10 @@ float closeness_of(VectorMetric metric, float score) {
 
 }  // namespace
 
-uint32_t scanned_rows() { return kScannedRows; }
-
 // The answer so far.
 class VectorQuery::Nearest {
  public:
-  Nearest(VectorQuery& owner, std::span<const float> query)
+  Nearest(const VectorQuery& owner, std::span<const float> query)
       : owner_(owner), query_(query), scorer_(owner.ask_.metric, query) {}
 
   Status offer(size_t part, uint32_t row) {
@@ -73,7 +72,7 @@ class VectorQuery::Nearest {
     return a.score != b.score ? a.score > b.score : a.key < b.key;
   }
 
-  VectorQuery& owner_;
+  const VectorQuery& owner_;
   std::span<const float> query_;
   index::Scorer scorer_;
   std::vector<VectorHit> heap_;  // the worst on top
@@ -97,10 +96,21 @@ VectorQuery::VectorQuery(const VectorSnapshot& snapshot, const VectorAsk& ask, V
   }
 }
 
-void VectorQuery::find_candidates(size_t part, std::span<const float> query, index::BestCandidates* best) {
+bool VectorQuery::encode(std::span<const float> query, CodedQueries* coded) const {
+  coded->resize(targets_.size());
+  for (size_t part = 0; part < targets_.size(); ++part) {
+    if (targets_[part].count == 0) continue;
+    const index::CodeTable* table = targets_[part].segment->codes();
+    if (table == nullptr || table->metric != ask_.metric) return false;
+    (*coded)[part].emplace(*table, query);
+    if (!(*coded)[part]->valid()) return false;
+  }
+  return true;
+}
+
+void VectorQuery::find_candidates(size_t part, const index::CodedQuery& coded, index::BestCandidates* best) const {
   const Target& target = targets_[part];
   const index::CodeTable& table = *target.segment->codes();
-  const index::CodedQuery coded(table, query);
   const uint64_t wanted = std::min<uint64_t>(reranked(ask_.k), target.count);
   const uint64_t breadth = std::max(kBreadth, 2 * ask_.k);
   const bool narrowed = target.count < table.rows / 4 * 3;
@@ -121,72 +131,59 @@ void VectorQuery::find_candidates(size_t part, std::span<const float> query, ind
   index::scan_codes(table, coded, target.allowed, static_cast<uint32_t>(part), best);
 }
 
-Status VectorQuery::run_exact(std::span<const float> query, Nearest* nearest) {
+Status VectorQuery::run_by_floats(Nearest* nearest) const {
+  for (size_t part = 0; part < targets_.size(); ++part) {
+    const Target& target = targets_[part];
+    for (uint32_t row = 0; row < target.segment->rows(); ++row) {
+      if (target.allowed == nullptr || target.allowed->test(row)) STRATA_TRY(nearest->offer(part, row));
+    }
+  }
+  return Status::ok();
+}
+
+Status VectorQuery::run_exact(const CodedQueries& coded, Nearest* nearest) const {
   // First the likely ones, for a threshold that leaves out most others.
-  struct Seen {
-    uint32_t row;
-    float closeness;
-  };
-  std::vector<std::vector<Seen>> seen(targets_.size());
+  std::vector<index::Candidate> seen;
   index::BestCandidates best(reranked(ask_.k));
   for (size_t part = 0; part < targets_.size(); ++part) {
     const Target& target = targets_[part];
     if (target.count == 0) continue;
-    const index::CodedQuery coded(*target.segment->codes(), query);
-    seen[part].reserve(target.count);
-    index::scan_closeness(*target.segment->codes(), coded, target.allowed, [&](uint32_t row, float closeness) {
-      seen[part].push_back({row, closeness});
-      if (closeness >= best.threshold()) best.offer({closeness, row, static_cast<uint32_t>(part)});
-    });
+    index::scan_codes(*target.segment->codes(), *coded[part], target.allowed, static_cast<uint32_t>(part), &best,
+                      &seen);
   }
-  std::vector<std::vector<uint32_t>> compared(targets_.size());
-  for (const index::Candidate& candidate : best.take()) {
+  std::vector<index::Candidate> compared = best.take();
+  for (const index::Candidate& candidate : compared) STRATA_TRY(nearest->offer(candidate.part, candidate.row));
+  const auto is_before = [](const index::Candidate& a, const index::Candidate& b) {
+    return a.part != b.part ? a.part < b.part : a.row < b.row;
+  };
+  std::sort(compared.begin(), compared.end(), is_before);
+  auto done = compared.begin();
+  float least = nearest->least_closeness();
+  for (const index::Candidate& candidate : seen) {
+    const index::RowBounds& bounds = targets_[candidate.part].segment->codes()->bounds[candidate.row];
+    if (candidate.closeness + coded[candidate.part]->slack(bounds) < least) continue;
+    while (done != compared.end() && is_before(*done, candidate)) ++done;
+    if (done != compared.end() && !is_before(candidate, *done)) continue;
     STRATA_TRY(nearest->offer(candidate.part, candidate.row));
-    compared[candidate.part].push_back(candidate.row);
-  }
-  for (size_t part = 0; part < targets_.size(); ++part) {
-    if (seen[part].empty()) continue;
-    const index::CodeTable& table = *targets_[part].segment->codes();
-    const index::CodedQuery coded(table, query);
-    std::vector<uint32_t>& done = compared[part];
-    std::sort(done.begin(), done.end());
-    auto next = done.begin();
-    float least = nearest->least_closeness();
-    for (const Seen& one : seen[part]) {
-      while (next != done.end() && *next < one.row) ++next;
-      if (next != done.end() && *next == one.row) continue;
-      if (one.closeness + coded.slack(table.bounds[one.row]) < least) continue;
-      STRATA_TRY(nearest->offer(part, one.row));
-      least = nearest->least_closeness();
-    }
+    least = nearest->least_closeness();
   }
   return Status::ok();
 }
 
 Result<std::vector<VectorHit>> VectorQuery::run(std::span<const float> query) {
   Nearest nearest(*this, query);
-  bool coded = true;
-  for (const Target& target : targets_) {
-    if (target.count == 0) continue;
-    const index::CodeTable* table = target.segment->codes();
-    coded = coded && table != nullptr && table->metric == ask_.metric && index::CodedQuery(*table, query).valid();
-  }
-  if (!coded) {
-    for (size_t part = 0; part < targets_.size(); ++part) {
-      for (uint32_t row = 0; row < targets_[part].segment->rows(); ++row) {
-        const index::Bitmap* allowed = targets_[part].allowed;
-        if (allowed == nullptr || allowed->test(row)) STRATA_TRY(nearest.offer(part, row));
-      }
-    }
+  CodedQueries coded;
+  if (!encode(query, &coded)) {
+    STRATA_TRY(run_by_floats(&nearest));
     return nearest.take();
   }
   if (ask_.exact) {
-    STRATA_TRY(run_exact(query, &nearest));
+    STRATA_TRY(run_exact(coded, &nearest));
     return nearest.take();
   }
   index::BestCandidates best(reranked(ask_.k));
   for (size_t part = 0; part < targets_.size(); ++part) {
-    if (targets_[part].count > 0) find_candidates(part, query, &best);
+    if (targets_[part].count > 0) find_candidates(part, *coded[part], &best);
   }
   for (const index::Candidate& candidate : best.take()) STRATA_TRY(nearest.offer(candidate.part, candidate.row));
   return nearest.take();

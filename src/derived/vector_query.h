@@ -48,15 +48,18 @@ class VectorQuery {
   };
   class Nearest;
 
-  void find_candidates(size_t part, std::span<const float> query, index::BestCandidates* best);
-  Status run_exact(std::span<const float> query, Nearest* nearest);
+  // Of a query, for each target; nothing where no row is asked for.
+  using CodedQueries = std::vector<std::optional<index::CodedQuery>>;
+
+  // False: the codes cannot answer it.
+  bool encode(std::span<const float> query, CodedQueries* coded) const;
+  void find_candidates(size_t part, const index::CodedQuery& coded, index::BestCandidates* best) const;
+  Status run_by_floats(Nearest* nearest) const;
+  Status run_exact(const CodedQueries& coded, Nearest* nearest) const;
 
   VectorAsk ask_;
   VectorReader* reader_;
   std::vector<Target> targets_;
 };
-
-// Tests and measurements alone: below so many rows a part is scanned although it has a graph.
-uint32_t scanned_rows();
 
 }  // namespace strata::derived

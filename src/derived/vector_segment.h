@@ -2,8 +2,8 @@
 // and a graph that come when they are needed. Shared by the snapshots of all branches that show any of the rows.
 //
 // A segment is one block of bytes (its image), in memory as on disk. ON DISK, little-endian: see Header; then sections,
-// each aligned to 64 bytes: name | centre, float32 | ends of keys u32 | ends of metadata u64 | identities (position u64,
-// timestamp u64) | factors | bounds | codes | keys | metadata.
+// each aligned to 64 bytes: name | centre, float32 | ends of keys u32 | ends of metadata u64 | identities (position
+// u64, timestamp u64) | factors | bounds | codes | keys | metadata.
 //
 // Thread safety: constant, but for floats and graph, which any thread may ask for and bring.
 // Ownership: owns its image; views live as long as the segment.

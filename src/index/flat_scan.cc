@@ -48,16 +48,11 @@ void scan(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed
 }  // namespace
 
 void scan_codes(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed, uint32_t part,
-                BestCandidates* best) {
-  // Rows come in rising order, so of equal ones the first is there already; parts do not.
+                BestCandidates* best, std::vector<Candidate>* seen) {
   scan(table, query, allowed, [&](uint32_t row, float closeness) {
     if (closeness >= best->threshold()) best->offer({closeness, row, part});
+    if (seen != nullptr) seen->push_back({closeness, row, part});
   });
-}
-
-void scan_closeness(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed,
-                    const std::function<void(uint32_t row, float closeness)>& visit) {
-  scan(table, query, allowed, visit);
 }
 
 }  // namespace strata::index

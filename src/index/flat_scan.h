@@ -2,19 +2,15 @@
 // Thread safety: reads only. Ownership: borrows everything.
 #pragma once
 
-#include <functional>
-
 #include "index/bitmap.h"
 #include "index/candidates.h"
 #include "index/codes.h"
 
 namespace strata::index {
 
-// Offers the rows of `allowed` (null: all) to `best`, as those of part `part`.
+// Offers the rows of `allowed` (null: all) to `best`, as those of part `part`; adds all of them to *seen, in their
+// order, unless it is null.
 void scan_codes(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed, uint32_t part,
-                BestCandidates* best);
-// The same without a choice: each row and its closeness.
-void scan_closeness(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed,
-                    const std::function<void(uint32_t row, float closeness)>& visit);
+                BestCandidates* best, std::vector<Candidate>* seen = nullptr);
 
 }  // namespace strata::index

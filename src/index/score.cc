@@ -41,9 +41,7 @@ bool is_sound(float squared) { return squared > 1e-30F && squared < 1e30F; }
 
 }  // namespace
 
-VectorNorm norm_of(std::span<const float> vector) {
-  return {dot<float>(vector.data(), vector.data(), vector.size())};
-}
+VectorNorm norm_of(std::span<const float> vector) { return {dot<float>(vector.data(), vector.data(), vector.size())}; }
 
 Scorer::Scorer(VectorMetric metric, std::span<const float> query)
     : metric_(metric), query_(query), norm_(norm_of(query)) {}
@@ -68,8 +66,8 @@ float Scorer::score(const float* vector, const VectorNorm& norm) const {
 
 float Scorer::exact_cosine(const float* vector) const {
   const size_t count = query_.size();
-  const double norm = std::sqrt(dot<double>(query_.data(), query_.data(), count)) *
-                      std::sqrt(dot<double>(vector, vector, count));
+  const double norm =
+      std::sqrt(dot<double>(query_.data(), query_.data(), count)) * std::sqrt(dot<double>(vector, vector, count));
   if (norm == 0) return 0;
   return static_cast<float>(std::clamp(dot<double>(query_.data(), vector, count) / norm, -1.0, 1.0));
 }

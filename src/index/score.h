@@ -1,7 +1,7 @@
 // How near a vector is to a query, in float32: what the exact search answers, and what every quicker one has to equal.
 //
-// Sums are kept in float32, and made again in float64 where those leave its range, so finite vectors have a finite cosine
-// and distance. A product beyond float32 is infinite. Equal vectors have equal scores.
+// Sums are kept in float32, and made again in float64 where those leave its range, so that finite vectors have a finite
+// cosine and distance. A product beyond float32 is infinite. Equal vectors have equal scores.
 // Thread safety: immutable once made. Ownership: a Scorer borrows its query.
 #pragma once
 

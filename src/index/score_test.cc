@@ -50,9 +50,8 @@ TEST(VectorScoreTest, AsInFloat64) {
           EXPECT_TRUE(std::isinf(score)) << expected;
           continue;
         }
-        const double size = metric == VectorMetric::kDotProduct
-                                ? scale * scale * static_cast<double>(count) + 1e-37
-                                : 1.0;
+        const double size =
+            metric == VectorMetric::kDotProduct ? scale * scale * static_cast<double>(count) + 1e-37 : 1.0;
         EXPECT_NEAR(score, expected, 2e-6 * size) << metric_name(metric) << " " << count << " " << scale;
       }
     }

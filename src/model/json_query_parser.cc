@@ -268,11 +268,11 @@ class QueryParser {
   // ---- values ----
 
   // What may be compared: a literal, a singular query, a function of a value.
-  bool value(Operand* operand_) {
+  bool value(Operand* made) {
     const size_t start = lexer_.at();
-    if (lexer_.next() != '@' && lexer_.next() != '$') return operand(operand_);
-    operand_->kind = Operand::Kind::kQuery;
-    return query(&operand_->query) && check_singular(*operand_, start);
+    if (lexer_.next() != '@' && lexer_.next() != '$') return operand(made);
+    made->kind = Operand::Kind::kQuery;
+    return query(&made->query) && check_singular(*made, start);
   }
 
   // A literal or a function.

@@ -31,6 +31,8 @@ class JsonQueryRun {
 
   explicit JsonQueryRun(uint64_t steps, const KeepOn* keep_on = nullptr) : steps_(steps), keep_on_(keep_on) {}
 
+  // So many steps from now on.
+  void refill(uint64_t steps) { steps_ = steps; }
   // Errors: kQueryTooCostly once the steps are used up; kInvalidArgument once it is not wanted any more.
   Status select(const JsonQuery& query, std::string_view document, const Visitor& visit);
   // Whether the filter holds for `node`, with `document` as what $ means. Errors as select.

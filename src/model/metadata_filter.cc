@@ -15,10 +15,10 @@ struct OpName {
   FilterOp op;
 };
 constexpr std::array kOps = {
-    OpName{"eq", FilterOp::kEq},   OpName{"ne", FilterOp::kNe},
-    OpName{"gt", FilterOp::kGt},   OpName{"gte", FilterOp::kGte},
-    OpName{"lt", FilterOp::kLt},   OpName{"lte", FilterOp::kLte},
-    OpName{"in", FilterOp::kIn},   OpName{"contains", FilterOp::kContains},
+    OpName{"eq", FilterOp::kEq},         OpName{"ne", FilterOp::kNe},
+    OpName{"gt", FilterOp::kGt},         OpName{"gte", FilterOp::kGte},
+    OpName{"lt", FilterOp::kLt},         OpName{"lte", FilterOp::kLte},
+    OpName{"in", FilterOp::kIn},         OpName{"contains", FilterOp::kContains},
     OpName{"exists", FilterOp::kExists},
 };
 
@@ -33,9 +33,7 @@ Status wrong_type(uint32_t index, const std::string& what, std::string_view want
                        "filters[" + std::to_string(index) + "]" + what + " must be " + std::string(wanted));
 }
 
-bool is_number(const ValueToken& token) {
-  return token.type == ValueType::kInteger || token.type == ValueType::kFloat;
-}
+bool is_number(const ValueToken& token) { return token.type == ValueType::kInteger || token.type == ValueType::kFloat; }
 
 // An integer and a float by what they are worth, without rounding either.
 std::partial_ordering compare_mixed(int64_t integer, double real) {

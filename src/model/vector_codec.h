@@ -21,8 +21,8 @@ namespace strata::model {
 
 struct VectorView {
   uint32_t dimension = 0;
-  const char* floats = nullptr;   // dimension × float32, little-endian, perhaps not aligned
-  std::string_view metadata;      // null or an object, encoded
+  const char* floats = nullptr;  // dimension × float32, little-endian, perhaps not aligned
+  std::string_view metadata;     // null or an object, encoded
 
   size_t float_bytes() const { return size_t{4} * dimension; }
   // The components, where `to` has room for them.

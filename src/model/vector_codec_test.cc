@@ -125,8 +125,8 @@ TEST(VectorCodecTest, KeysHaveTwoParts) {
   ASSERT_TRUE(name);
   EXPECT_EQ(name->collection, "docs");
   EXPECT_EQ(name->key, "k");
-  for (const std::string_view bad : {std::string_view("docs"), std::string_view("docs\0", 5), std::string_view("\0k", 2),
-                                     std::string_view("a\0b\0c", 5)}) {
+  for (const std::string_view bad : {std::string_view("docs"), std::string_view("docs\0", 5),
+                                     std::string_view("\0k", 2), std::string_view("a\0b\0c", 5)}) {
     EXPECT_FALSE(split_vector_key(bad));
   }
 }

@@ -12,6 +12,7 @@
 #include "model/key_codec.h"
 #include "model/utf8.h"
 #include "primitives/key_listing.h"
+#include "primitives/query_steps.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
 #include "txn/view.h"
@@ -26,6 +27,8 @@ using model::JsonPath;
 using model::quoted;
 using model::Tag;
 using model::TreeKey;
+using primitives::put_off;
+using primitives::steps_for;
 using Document = std::optional<std::string_view>;
 
 // What is done while others wait for the commit lock costs no more than copying so much.
@@ -37,18 +40,6 @@ Status parse_singular(std::string_view text, std::string_view what, JsonPath* pa
   return Status::error(Code::kPathNotSingular,
                        std::string(what) + " takes a path to one place, not " + quoted(text, 80),
                        "names and indexes only, such as $.a[0]");
-}
-
-// Takes steps for a query, as many as may be taken at once: fewer where nothing may wait, since then a lock is held.
-uint64_t steps_for(size_t document_bytes, bool quick) {
-  constexpr uint64_t kQuickSteps = 100'000;
-  return quick ? kQuickSteps : model::query_steps(document_bytes);
-}
-
-// What ran out of quick steps is made again where it may wait.
-Status put_off(Status status, bool quick) {
-  if (!quick || status.code() != Code::kQueryTooCostly) return status;
-  return Status::error(Code::kWouldBlock, "the query takes long");
 }
 
 // Whether what costs so much work (bytes copied, about) is put off until it can be done aside.

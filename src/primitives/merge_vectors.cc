@@ -63,7 +63,8 @@ class VectorMerge : public branch::MergePolicy {
     if (verdict == MergeVerdict::kTakeSource) return work.take_source(key);
     if (verdict == MergeVerdict::kNothing) return Status::ok();
     const std::string space(key.parts.space);
-    return work.resolve_whole(key, target, [&](std::string_view value) { return fits(work, space, collection, value); });
+    return work.resolve_whole(key, target,
+                              [&](std::string_view value) { return fits(work, space, collection, value); });
   }
 
   // Whether a value that was answered for a vector can lie in the collection.

@@ -79,7 +79,8 @@ Status check_items(std::span<const VectorItem> items, bool batch, std::vector<si
 class VectorWrites {
  public:
   VectorWrites(std::string_view space, std::string_view collection, std::span<const VectorItem> items)
-      : keys_(TreeKey(space, Tag::kVector, collection, std::string_view()), items.size(), [&](size_t i) { return items[i].key; }),
+      : keys_(TreeKey(space, Tag::kVector, collection, std::string_view()), items.size(),
+              [&](size_t i) { return items[i].key; }),
         write_of_(items.size()) {
     // Of a key given twice the last item counts, and both get its version.
     std::vector<uint32_t> last;
@@ -151,8 +152,7 @@ Status check_queries(const VectorSearch& what, const CollectionDefinition& defin
 Result<uint64_t> Vectors::create_collection(std::string_view name, int64_t dimension, VectorMetric metric) {
   STRATA_TRY(check_collection(name));
   if (dimension < 1 || dimension > kMaxVectorDimension) {
-    return Status::error(Code::kOutOfRange,
-                         "dimension is " + std::to_string(dimension) + "; 1 to 65536 is allowed",
+    return Status::error(Code::kOutOfRange, "dimension is " + std::to_string(dimension) + "; 1 to 65536 is allowed",
                          "as many components as the model's embeddings have");
   }
   STRATA_ASSIGN(const txn::Context* context, call_.context());
@@ -178,6 +178,7 @@ Result<uint64_t> Vectors::create_collection(std::string_view name, int64_t dimen
 Result<bool> Vectors::erase_collection(std::string_view name) {
   STRATA_TRY(check_collection(name));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
+  STRATA_TRY(txn::check_writable(*context, "vector_delete_collection"));
   const TreeKey definition(context->space, Tag::kCollection, name);
   const model::KeySpan span = vectors_of(context->space, name);
   bool existed = false;
@@ -187,6 +188,9 @@ Result<bool> Vectors::erase_collection(std::string_view name) {
     STRATA_ASSIGN(const auto found, view.get(definition, false));
     existed = found.has_value();
     if (!existed) return Status::ok();
+    // A vector that is written meanwhile would outlive its collection.
+    rest_on_definition(*context, name);
+    if (context->transaction != nullptr) context->transaction->rest_on_range(span.begin, span.end);
     keys.emplace_back(definition);
     const txn::ScanRange range{span.begin, span.end, std::nullopt, false, false};
     STRATA_TRY(view.scan(range, [&](std::string_view key, const VersionedValue&) { keys.emplace_back(key); }).status());
@@ -197,11 +201,6 @@ Result<bool> Vectors::erase_collection(std::string_view name) {
     }
     return Status::ok();
   };
-  // A vector that is written meanwhile would outlive its collection.
-  if (context->transaction != nullptr) {
-    rest_on_definition(*context, name);
-    context->transaction->rest_on_range(span.begin, span.end);
-  }
   std::vector<uint64_t> versions;
   STRATA_TRY(txn::update(*context, "vector_delete_collection", {}, std::cref(decide), &versions));
   return existed;
@@ -253,9 +252,9 @@ Result<std::vector<uint64_t>> Vectors::upsert(std::string_view collection, std::
       return primitives::refuse_zero(name_of(items[zeros[0]], zeros[0], batch));
     }
     *writes = prepared.writes();
+    if (!items.empty()) rest_on_definition(*context, collection);
     return Status::ok();
   };
-  rest_on_definition(*context, collection);
   const primitives::SpaceMarker marker(context->space);
   std::vector<uint64_t> versions;
   const std::string_view what = batch ? "vector_batch_upsert" : "vector_upsert";

@@ -201,8 +201,8 @@ class Engine {
                                Stamp* stamp, Head* head, tree::Edit* edit);
   Result<bool> build_then_apply(const CommitRequest& request, std::span<const Write> writes, Stamp* stamp, Head* head,
                                 tree::Edit* edit);
-  // The record is in the log: whoever runs out of memory from here on ends the process, which loses nothing, rather than
-  // go on with half of a commit.
+  // The record is in the log: whoever runs out of memory from here on ends the process, which loses nothing, rather
+  // than go on with half of a commit.
   void publish(const BranchPtr& branch, const Head& head, const Stamp& stamp, tree::Edit edit) noexcept;
   void publish_durable() noexcept;
   Status wait_durable(storage::LogPosition end);

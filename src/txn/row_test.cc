@@ -45,8 +45,14 @@ TEST(RowTest, LargeValuesLeaveTheirLength) {
 }
 
 TEST(RowTest, TheTagOfAKeyKeepsShortValuesInTheLog) {
-  EXPECT_TRUE(has_in_log_tag(std::string_view("default\0\x09" "c\0k", 12)));
-  EXPECT_FALSE(has_in_log_tag(std::string_view("default\0\x02" "a\x09", 11)));
+  EXPECT_TRUE(
+      has_in_log_tag(std::string_view("default\0\x09"
+                                      "c\0k",
+                                      12)));
+  EXPECT_FALSE(
+      has_in_log_tag(std::string_view("default\0\x02"
+                                      "a\x09",
+                                      11)));
   EXPECT_FALSE(has_in_log_tag("default"));
   EXPECT_FALSE(has_in_log_tag(std::string_view("default\0", 8)));
   RowChange change;

@@ -65,8 +65,8 @@ class View {
     bool more = false;
     std::string last;
   };
-  // For each row of a long operation. kWouldBlock where nobody may wait for much; kInvalidArgument where it is not wanted
-  // any more.
+  // For each row of a long operation. kWouldBlock where nobody may wait for much; kInvalidArgument where it is not
+  // wanted any more.
   Status keep_on(size_t row_bytes) {
     constexpr size_t kRowCosts = 32;  // beside its bytes
     read_ += row_bytes + kRowCosts;
@@ -86,10 +86,10 @@ class View {
   Head head_;
   bool past_ = false;
   bool noting_ = true;
-  bool locked_ = false;    // the commit lock is held: nobody is asked anything
-  uint64_t read_ = 0;      // bytes, about
+  bool locked_ = false;          // the commit lock is held: nobody is asked anything
+  uint64_t read_ = 0;            // bytes, about
   uint64_t ask_at_ = kAskEvery;  // when so many were read
-  uint64_t timestamp_ = 0;  // of the past
+  uint64_t timestamp_ = 0;       // of the past
   History history_;
 };
 

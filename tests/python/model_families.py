@@ -228,6 +228,7 @@ class Documents:
         "$.l[?@.x > 1]",
         "$..none",
     )
+    CONDITIONS = ("@.a", "!@.a", "@.a.b == 1", "$[?@.a.n < 5]", " @.l[?@ == 1] || @.b ", "@.b == 'text'", "@.")
     BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ", "$[?@.a==]")
     POINTERS = ("", "/a", "/a/b", "/l", "/l/0", "/l/-", "/l/9", "/é", "/none", "a")
 
@@ -241,6 +242,8 @@ class Documents:
             pair.check(handles, "json_get", key, rng.choice(rng.choice([self.PATHS, self.QUERIES])), **then)
         elif kind < 0.5:
             pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
+        elif kind < 0.6:
+            pair.check(handles, "json_find", rng.choice(self.CONDITIONS), rng.choice([None, None, 0, 1, 2, -1]), **then)
         elif kind < 0.7:
             pair.check(handles, "json_list", rng.choice(PREFIXES), rng.choice([None, 0, 1, 2]), **then)
         else:
@@ -289,5 +292,108 @@ class Documents:
             pair.check(handles, "json_history", key)
 
 
-ALL = {"kv_put": Kv(), "state_set": Cells(), "event_append": Events(), "json_set": Documents()}
+class Vectors:
+    """Collections of vectors, of few and small numbers, so that many are equally near."""
+
+    NAMES = ("c", "cd", "é")
+    METRICS = ("cosine", "euclidean", "dot_product")
+    FIELDS = ("n", "n", "tag", "sub.x", "sub", "none", "")
+
+    def vector(self, rng, dimension=None):
+        components = [rng.choice([-1, 0, 1, 2, 0.5]) for _ in range(dimension or rng.choice([2, 2, 2, 3]))]
+        if rng.random() < 0.03:
+            components[0] = rng.choice([float("nan"), float("inf"), 1e39, 10**400, True, "x"])
+        return components
+
+    def metadata(self, rng):
+        inner = {"x": rng.choice([1, "b", [1, 2]])}
+        return rng.choice([None, {}, {"n": rng.randrange(4), "tag": rng.choice("ab")}, {"n": 1.5, "sub": inner}])
+
+    def filters(self, rng):
+        if rng.random() < 0.5:
+            return None
+        ops = [
+            "eq",
+            "ne",
+            "gt",
+            "gte",
+            "lt",
+            "lte",
+            "in",
+            "contains",
+            "exists",
+            *(["like"] if rng.random() < 0.1 else []),
+        ]
+        values = [0, 1, 1.0, 1.5, "a", "b", True, None, [1, "a"], {"x": 1}, float("nan")]
+        return [
+            {"field": rng.choice(self.FIELDS), "op": rng.choice(ops), "value": rng.choice(values)}
+            for _ in range(rng.choice([1, 1, 2]))
+        ]
+
+    def read(self, pair, rng, handles):
+        name, key, then = rng.choice(self.NAMES), rng.choice(NAMES), past(pair, rng)
+        kind = rng.random()
+        if kind < 0.35:
+            metric, k = rng.choice([None, None, *self.METRICS]), rng.choice([1, 2, 5, 2**62, 0])
+            options = {"exact": True} if rng.random() < 0.2 else {}
+            query = self.vector(rng, rng.choice([2, 2, 2, 3]))
+            pair.check(handles, "vector_search", name, query, k, metric, self.filters(rng), **options, **then)
+        elif kind < 0.45:
+            queries = [self.vector(rng, 2) for _ in range(rng.randrange(1, 4))]
+            pair.check(handles, "vector_batch_search", name, queries, 3, filters=self.filters(rng), **then)
+        elif kind < 0.6:
+            pair.check(handles, "vector_get", name, key, **then)
+        elif kind < 0.75:
+            pair.check(handles, "vector_list", name, rng.choice(PREFIXES), limit=rng.choice([None, 0, 1, 2]), **then)
+        elif kind < 0.9:
+            pair.check(handles, "vector_history", name, key, **then)
+        else:
+            pair.check(handles, "vector_list_collections", **then)
+
+    def write(self, pair, rng, handles):
+        name = rng.choice(self.NAMES)
+        if rng.random() < 0.15:
+            self.define(pair, rng, handles, name)
+            return
+        kind = rng.random()
+        if kind < 0.5:
+            pair.check(handles, "vector_upsert", name, rng.choice(NAMES), self.vector(rng), self.metadata(rng))
+        elif kind < 0.7:
+            pair.check(handles, "vector_delete", name, rng.choice(NAMES))
+        elif kind < 0.85:
+            keys = [rng.choice(NAMES) for _ in range(rng.randrange(4))]
+            entries = [{"key": key, "vector": self.vector(rng, 2), "metadata": self.metadata(rng)} for key in keys]
+            pair.check(handles, "vector_batch_upsert", name, entries)
+        elif kind < 0.95:
+            keys = [rng.choice(NAMES) for _ in range(rng.randrange(1, 4))]
+            rows = [self.vector(rng, 2) for _ in keys]
+            pair.check(handles, "vector_batch_upsert", name, keys=keys, vectors=rows)
+        else:
+            pair.check(handles, "vector_upsert", name, rng.choice(BAD_NAMES), [1, 2])
+
+    def define(self, pair, rng, handles, name):
+        kind = rng.random()
+        if kind < 0.7:
+            metric = rng.choice([None, *self.METRICS, *self.METRICS, "manhattan"])
+            pair.check(handles, "vector_create_collection", name, rng.choice([2, 2, 2, 2, 3, 0, 65537]), metric)
+        else:
+            pair.check(handles, "vector_delete_collection", name)
+
+    def everything(self, pair, handles):
+        found, _ = pair.check(handles, "vector_list_collections")
+        for name in self.NAMES:
+            for key in NAMES:
+                pair.check(handles, "vector_history", name, key)
+        for collection in found:
+            query = [1] * collection["dimension"]
+            pair.check(handles, "vector_search", collection["name"], query, 100)
+
+
+ALL = {
+    "kv_put": Kv(),
+    "state_set": Cells(),
+    "event_append": Events(),
+    "json_set": Documents(),
+    "vector_upsert": Vectors(),
+}
 FAMILIES = [family for call, family in ALL.items() if hasattr(stratadb.Strata, call)]

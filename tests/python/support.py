@@ -54,6 +54,11 @@ def contents(db, *, history=False):
                 seen[branch, space] += map(repr, s.event_list(None))
                 read = s.json_history if history else s.json_get_versioned
                 seen[branch, space] += [("json", key, repr(read(key))) for key in s.json_list()]
+                for found in s.vector_list_collections():
+                    name = found["name"]
+                    seen[branch, space].append(("collection", name, found["dimension"], found["metric"]))
+                    read = s.vector_history if history else s.vector_get
+                    seen[branch, space] += [("vector", name, key, repr(read(name, key))) for key in s.vector_list(name)]
     return seen
 
 

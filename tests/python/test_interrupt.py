@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-
 from stratadb import Strata
 
 KEYS = 400_000

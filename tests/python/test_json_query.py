@@ -184,6 +184,101 @@ def test_deleting_conflicts_with_nothing_outside_of_a_transaction(db):
     assert db.json_get("d", "$.n[30000]") == 30_005
 
 
+# ---- json_find ----
+
+
+def found(db, *args, **kwargs):
+    return [row["key"] for row in db.json_find(*args, **kwargs)]
+
+
+def test_find(db):
+    people = {
+        "ann": {"age": 3, "city": "Rome"},
+        "ben": {"age": 5},
+        "eve": {"age": 7.5, "tags": ["x"]},
+        "odd": [1],
+        "é": 4,
+    }
+    assert db.json_find("@") == []
+    for key, value in people.items():
+        db.json_set(key, "$", value)
+    assert db.json_find("@.age > 3") == [{"key": key, "value": people[key]} for key in ("ben", "eve")]
+    assert db.json_find("$[?@.age > 3]") == db.json_find(" \n@.age > 3\t") == db.json_find("@.age > 3")
+    assert found(db, "@") == found(db, "@ == @") == ["ann", "ben", "eve", "odd", "é"]
+    assert found(db, "@.age > 3", 1) == found(db, "@.age > 3", limit=1) == ["ben"]
+    assert found(db, "@.age > 3", limit=0) == []
+    assert found(db, "@ == 4") == ["é"]
+    assert found(db, "@[0] == 1") == ["odd"]
+    assert found(db, "!@.age && !@[0]") == ["é"]
+    assert found(db, "@.tags[?@ == 'x'] || match(@.city, 'R.*')") == ["ann", "eve"]
+    assert found(db, "$[0].age == @.age && @.age < 4") == ["ann"]
+    assert found(db, "count($[*]) == 1 && @.age == 5") == ["ben"]
+    assert found(db, "$[0]") == ["ann", "ben", "eve", "odd", "é"]
+    assert found(db, "$[1]") == []
+    db.json_delete("ben", "$")
+    db.json_set("eve", "$.age", 1)
+    assert found(db, "@.age > 3") == []
+
+
+def test_find_in_spaces_time_and_transactions(db):
+    db.json_set("a", "$.n", 1)
+    then = db.info()["commit_timestamp"]
+    db.json_set("a", "$.n", 2)
+    db.json_set("b", "$.n", 1)
+    assert found(db, "@.n == 1") == ["b"]
+    assert db.json_find("@.n == 1", as_of=then) == [{"key": "a", "value": {"n": 1}}]
+    assert found(db, "@.n == 1", as_of=then - 1) == []
+    db.space_use("other")
+    assert found(db, "@.n") == []
+    db.space_use("default")
+    with db.session() as other:
+        db.begin()
+        db.json_set("c", "$.n", 1)
+        db.json_delete("b", "$")
+        assert found(db, "@.n == 1") == ["c"]
+        assert found(other, "@.n == 1") == ["b"]
+        other.json_set("z", "$", 1)
+        conflict(db)
+        db.begin()
+        assert found(db, "@.n == 1", 0) == []
+        db.kv_put("seen", 1)
+        other.json_delete("z", "$")
+        conflict(db)
+        db.begin()
+        assert found(db, "@.n == 1", as_of=then) == ["a"]
+        db.kv_put("seen", 1)
+        other.json_set("z", "$", 1)
+        db.commit()
+
+
+def test_find_among_many(db):
+    db.json_batch_set([(f"k{n:04}", "$", {"n": n, "large": "x" * (5000 if n % 100 == 0 else 5)}) for n in range(2000)])
+    assert found(db, "@.n >= 1990") == [f"k{n:04}" for n in range(1990, 2000)]
+    assert found(db, "length(@.large) > 100", 3) == ["k0000", "k0100", "k0200"]
+    assert len(db.json_find("@.n < 1000")) == 1000
+    with db.transaction():
+        db.json_set("k1995", "$.n", 0)
+        assert found(db, "@.n >= 1990") == [f"k{n:04}" for n in range(1990, 2000) if n != 1995]
+
+
+@pytest.mark.parametrize("query", ["", " ", "@.", "@.a >", "4", "$.a]", "$..[?@.a]", "$[?@.a].b", "@.a]", "[?@.a]",
+                                   "@.a == ", "@.* == 1", "length(@)", "x" * 70_000, "$[?@.a"])  # fmt: skip
+def test_conditions_that_are_refused(db, query):
+    db.json_set("a", "$", {"a": 1})
+    with refused(ValidationError, "invalid_path"):
+        db.json_find(query)
+    with refused(ValidationError, "out_of_range"):
+        db.json_find("@.a", -1)
+
+
+@pytest.mark.engine
+def test_find_ends_when_a_document_is_too_costly():
+    with Strata.cache() as db:
+        db.json_set("a", "$", deep(120))
+        with refused(ConstraintError, "query_too_costly"):
+            db.json_find("count($..*..*..*..*..*..*) == 1")
+
+
 # ---- what is refused ----
 
 

@@ -258,7 +258,9 @@ def test_reopening(tmp_path):
         assert found(db, "fox") == ["a", "b"]
 
 
-@pytest.mark.parametrize("query", ['"', '""', "-", "--", "*", "a:", ":", '-"', "((", "\0", "a:b:c", "\u0301", "🏽", " " * 9999])
+@pytest.mark.parametrize(
+    "query", ['"', '""', "-", "--", "*", "a:", ":", '-"', "((", "\0", "a:b:c", "\u0301", "🏽", " " * 9999]
+)
 def test_odd_queries(db, query):
     db.kv_put("k", "text")
     assert db.search(query) == []

@@ -173,7 +173,8 @@ def test_what_is_no_array(db, given):
 
 
 @pytest.mark.parametrize(
-    "given", [np.float64(1), np.array(1.0), np.ones((3, 1)), np.ones((1, 3)), np.ones((1, 1, 3)), Tensor(np.ones((3, 3)))]
+    "given",
+    [np.float64(1), np.array(1.0), np.ones((3, 1)), np.ones((1, 3)), np.ones((1, 1, 3)), Tensor(np.ones((3, 3)))],
 )
 def test_other_numbers_of_dimensions(db, given):
     with pytest.raises((ValidationError, TypeError)):

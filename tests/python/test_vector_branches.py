@@ -174,7 +174,10 @@ def test_a_callable_answers(forked):
         assert "resolution" not in conflict
         seen.append(conflict["key"][1])
         if conflict["key"][1] == "both":
-            return {"embedding": (conflict["source"]["embedding"] + conflict["target"]["embedding"]) / 2, "metadata": {"x": 1}}
+            return {
+                "embedding": (conflict["source"]["embedding"] + conflict["target"]["embedding"]) / 2,
+                "metadata": {"x": 1},
+            }
         if conflict["key"][1] == "mine":
             return {"embedding": [9, 0], "metadata": {"m": 1}}
         return None
@@ -199,7 +202,13 @@ def test_answers_that_cannot_be_stored(forked):
     ):
         with refused(kind, code):
             forked.branch_merge("b", "default", lambda conflict, value=value: value)
-    for value in (7, {}, {"embedding": good}, {"embedding": good, "metadata": 7}, {"embedding": good, "metadata": None, "x": 1}):
+    for value in (
+        7,
+        {},
+        {"embedding": good},
+        {"embedding": good, "metadata": 7},
+        {"embedding": good, "metadata": None, "x": 1},
+    ):
         with pytest.raises(TypeError):
             forked.branch_merge("b", "default", lambda conflict, value=value: value)
     assert (content(forked), forked.info()["commit_timestamp"]) == before
@@ -286,7 +295,8 @@ def history(db, branch):
     def read(s):
         return {
             (c["name"], key): [
-                (h["version"], h["timestamp"], h["deleted"], plain(h["value"])) for h in s.vector_history(c["name"], key)
+                (h["version"], h["timestamp"], h["deleted"], plain(h["value"]))
+                for h in s.vector_history(c["name"], key)
             ]
             for c in s.vector_list_collections()
             for key in s.vector_list(c["name"])

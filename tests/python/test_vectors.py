@@ -209,7 +209,13 @@ def test_batches_are_all_or_nothing(coll):
         with refused(kind, code) as caught:
             coll.vector_batch_upsert("c", [good, good, entry, good])
         assert IS_MODEL or "entry 2" in str(caught.value), caught.value
-    for entry in (7, None, {"key": 1, "vector": [1, 2]}, {"key": "k", "vector": "ab"}, {"key": "k", "vector": [True, 1]}):
+    for entry in (
+        7,
+        None,
+        {"key": 1, "vector": [1, 2]},
+        {"key": "k", "vector": "ab"},
+        {"key": "k", "vector": [True, 1]},
+    ):
         with pytest.raises(TypeError):
             coll.vector_batch_upsert("c", [good, entry])
     with pytest.raises(TypeError) as caught:
