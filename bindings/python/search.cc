@@ -21,8 +21,8 @@ Finds what was written by its words: the at most `k` best hits, best first.
 Each is `{"primitive", "entity", "score", "rank", "snippet", "space"}`; `entity` is what the primitive's `get` takes.
 The query is words, of which one at least must occur, `"phrases"`, which must, and `-words`, which must not; `prefix*` and
 `field:word` find beginnings of words and words under a member's name. Any text is a query. Searched are keys, cells,
-JSON documents and events, or those of them that `primitives` names, in the current space or the `spaces` given. A search sees
-every commit at once, and inside a transaction its own writes.
+JSON documents, events and metadata of vectors, or those of them that `primitives` names, in the current space or the
+`spaces` given. A search sees every commit at once, and inside a transaction its own writes.
 
 Only mode "keyword" is part of this release. Raises ValidationError `unknown_primitive`, `unknown_mode`, `out_of_range`,
 `invalid_argument`, `invalid_space_name`; NotFoundError `space_not_found`; StateError `not_implemented`; `as_of` as for

@@ -15,6 +15,15 @@ Caches::Caches(txn::Engine& engine, CachePlace place)
 
 Caches::~Caches() { close(); }
 
+void Caches::tick() {
+  vectors_->tick();
+  if (!text_.in_use() || text_step_waits_.exchange(true)) return;
+  worker_.post([this](const std::atomic<bool>&) {
+    text_step_waits_.store(false);
+    text_.background_step();
+  });
+}
+
 uint64_t Caches::disk_bytes() const {
   if (place_.fs == nullptr) return 0;
   const auto names = place_.fs->list(place_.folder);

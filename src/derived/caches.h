@@ -5,6 +5,7 @@
 // Durability: none is promised. Files in the folder are caches: checked when read, never believed when damaged.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,7 +44,7 @@ class Caches {
 
   uint64_t memory_bytes() const { return vectors_->memory_bytes() + text_.memory_bytes(); }
   // What the database's background work does with them; cheap.
-  void tick() { vectors_->tick(); }
+  void tick();
   // Of the files in the folder; what cannot be looked at counts for nothing.
   uint64_t disk_bytes() const;
   // Keeps what is worth it, ends what runs. Idempotent. REQUIRES: nobody searches any more.
@@ -59,6 +60,7 @@ class Caches {
   Worker worker_;
   std::optional<VectorIndex> vectors_;
   TextIndex text_;
+  std::atomic<bool> text_step_waits_{false};
 };
 
 }  // namespace strata::derived

@@ -1,6 +1,7 @@
 #include "derived/text_documents.h"
 
 #include "model/event_codec.h"
+#include "model/vector_codec.h"
 
 namespace strata::derived {
 namespace {
@@ -57,6 +58,8 @@ std::optional<DocumentKind> document_kind(model::Tag tag) {
       return DocumentKind::kJson;
     case model::Tag::kEvent:
       return DocumentKind::kEvent;
+    case model::Tag::kVector:
+      return DocumentKind::kVector;
     default:
       return std::nullopt;
   }
@@ -79,6 +82,11 @@ model::Tag document_tag(DocumentKind kind) {
 }
 
 Result<ValueView> searched_value(DocumentKind kind, std::string_view row_value) {
+  if (kind == DocumentKind::kVector) {
+    model::VectorView vector;
+    STRATA_TRY(model::read_vector(row_value, &vector));
+    return vector.metadata.empty() ? ValueView() : ValueView(vector.metadata);
+  }
   if (kind != DocumentKind::kEvent) return ValueView(row_value);
   model::EventRow event;
   if (!model::parse_event(row_value, &event)) return Status::error(Code::kCorruption, "a row that is no event");

@@ -73,6 +73,11 @@ class TextIndex {
   // Lets go of all snapshots, so that nothing is kept alive for them; the next search starts anew.
   void release();
   uint64_t memory_bytes() const;
+  // Whether anything was searched.
+  bool in_use() const {
+    const base::MutexLock lock(mutex_);
+    return !lines_.empty();
+  }
 
  private:
   using LineKey = std::pair<uint32_t, std::string>;  // id of the branch, space

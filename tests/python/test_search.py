@@ -36,6 +36,15 @@ def test_all_primitives(db):
     assert found(db, "needle", primitives=[]) == []
 
 
+def test_metadata_of_vectors(db):
+    db.vector_create_collection("c", 2)
+    db.vector_upsert("c", "v", [1.0, 2.0], {"title": "a needle"})
+    db.vector_upsert("c", "w", [1.0, 2.0])
+    assert found(db, "needle") == found(db, "title:needle", primitives=["vector"]) == [("c", "v")]
+    db.vector_delete("c", "v")
+    assert found(db, "needle") == []
+
+
 def test_queries(db):
     texts = {"1": "red fox", "2": "the fox is red", "3": "red hen", "4": "foxes run", "5": "fixed"}
     for key, text in texts.items():
