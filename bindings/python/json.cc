@@ -3,7 +3,6 @@
 
 #include "arguments.h"
 #include "convert.h"
-#include "interrupt.h"
 #include "pool.h"
 #include "rows.h"
 #include "session.h"
@@ -276,12 +275,10 @@ PyObject* json_get(Handle* handle, PyObject* const* arguments, Py_ssize_t count,
   if (found.is_ok()) return found->has_value() ? decode((*found)->value) : Py_NewRef(Py_None);
   if (found.status().code() != Code::kPathNotSingular) return raise(found.status());
   RowList matches;
-  Status selected;
-  const auto select = [&](Call& call, const KeepOn* keep_on) {
+  const Status selected = run(handle, [&](Call& call) {
     matches.clear();
-    return Json(call).select(key, path, as_of, keep_on, &matches);
-  };
-  if (!run_patient(handle, &selected, select)) return nullptr;
+    return Json(call).select(key, path, as_of, &matches);
+  });
   return selected.is_ok() ? list_of_values(matches) : raise(selected);
 }
 
@@ -307,9 +304,7 @@ PyObject* json_delete(Handle* handle, PyObject* const* arguments, Py_ssize_t cou
       !text_argument(given[1], "path", &path)) {
     return nullptr;
   }
-  Result<uint64_t> removed = uint64_t{0};
-  const auto erase = [&](Call& call, const KeepOn* keep_on) { return Json(call).erase(key, path, keep_on); };
-  if (!run_patient(handle, &removed, erase)) return nullptr;
+  const auto removed = run(handle, [&](Call& call) { return Json(call).erase(key, path); });
   return removed.is_ok() ? number(*removed) : raise(removed.status());
 }
 
@@ -508,12 +503,10 @@ PyObject* json_find(Handle* handle, PyObject* const* arguments, Py_ssize_t count
     return nullptr;
   }
   RowList rows;
-  Status status;
-  const auto find = [&](Call& call, const KeepOn* keep_on) {
+  const Status status = run(handle, [&](Call& call) {
     rows.clear();
-    return Json(call).find(query, limit, as_of, keep_on, &rows);
-  };
-  if (!run_patient(handle, &status, find)) return nullptr;
+    return Json(call).find(query, limit, as_of, &rows);
+  });
   if (!status.is_ok()) return raise(status);
   return list_of(rows.size(), [&](size_t i) -> PyObject* {
     Ref row(PyDict_New());

@@ -1,7 +1,6 @@
 // Session.branch_diff and branch_merge.
 #include "arguments.h"
 #include "convert.h"
-#include "interrupt.h"
 #include "pool.h"
 #include "rows.h"
 #include "session.h"

@@ -44,19 +44,18 @@ class Json {
   Result<std::optional<VersionedValue>> get(std::string_view key, std::string_view path, AsOf as_of,
                                             std::string* value);
   // Fills *matches, without keys, with all that a path selects, in order, some of it perhaps several times.
-  // `keep_on` may be null. Errors: kInvalidKey, kHistoryTrimmed.
-  Status select(std::string_view key, std::string_view path, AsOf as_of, const KeepOn* keep_on, RowList* matches);
+  // Errors: kInvalidKey, kHistoryTrimmed.
+  Status select(std::string_view key, std::string_view path, AsOf as_of, RowList* matches);
   // How many distinct nodes any path selects, which are removed, those inside of others counted too; the root is the
-  // whole document. `keep_on` may be null.
-  Result<uint64_t> erase(std::string_view key, std::string_view path, const KeepOn* keep_on);
+  // whole document.
+  Result<uint64_t> erase(std::string_view key, std::string_view path);
   // The keys of documents in order. Nothing as limit: all.
   Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys);
   // Adds the documents of the space for which a condition holds, whole, in the order of their keys, up to `limit` of
   // them. `condition`: an RFC 9535 filter, `@.age > 3`, or the same as `$[?@.age > 3]`; `@` is the document, `$` an
-  // array of it alone. `keep_on` may be null. Errors: kInvalidPath, kQueryTooCostly (for one document),
+  // array of it alone. Errors: kInvalidPath, kQueryTooCostly (for one document),
   // kHistoryTrimmed.
-  Status find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, const KeepOn* keep_on,
-              RowList* found);
+  Status find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, RowList* found);
   // Whole documents, newest first; false: it never existed.
   Result<bool> history(std::string_view key, AsOf as_of, RowList* versions);
 

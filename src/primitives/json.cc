@@ -134,8 +134,7 @@ class Places {
   size_t room_ = 1024;
 };
 
-Result<uint64_t> erase_many(const txn::Context& context, std::string_view key, const model::JsonQuery& query,
-                            const KeepOn* keep_on) {
+Result<uint64_t> erase_many(const txn::Context& context, std::string_view key, const model::JsonQuery& query) {
   ValueWriter changed;
   uint64_t removed = 0;
   const auto change = [&](const Document& document, txn::Write* write, size_t most_work) -> Result<bool> {
@@ -143,7 +142,7 @@ Result<uint64_t> erase_many(const txn::Context& context, std::string_view key, c
     if (!document) return false;
     Places places;
     const bool quick = most_work != SIZE_MAX;
-    model::JsonQueryRun run(steps_for(document->size(), quick), quick ? nullptr : keep_on);
+    model::JsonQueryRun run(steps_for(document->size(), quick), quick ? nullptr : context.keep_on);
     STRATA_TRY(put_off(run.select(query, *document,
                                   [&](std::string_view node) {
                                     places.add(node.data());
@@ -308,7 +307,7 @@ Result<std::optional<VersionedValue>> Json::get(std::string_view key, std::strin
   return found;
 }
 
-Status Json::select(std::string_view key, std::string_view path, AsOf as_of, const KeepOn* keep_on, RowList* matches) {
+Status Json::select(std::string_view key, std::string_view path, AsOf as_of, RowList* matches) {
   STRATA_TRY(model::check_key(key));
   JsonPath query;
   STRATA_TRY(query.parse(path));
@@ -332,18 +331,18 @@ Status Json::select(std::string_view key, std::string_view path, AsOf as_of, con
     return Status::ok();
   }
   const bool quick = !context->may_wait;
-  model::JsonQueryRun run(steps_for(found->value.size(), quick), keep_on);
+  model::JsonQueryRun run(steps_for(found->value.size(), quick), context->keep_on);
   STRATA_TRY(put_off(run.select(query.query(), found->value, take), quick));
   if (left > 0) return Status::ok();
   return Status::error(Code::kQueryTooCostly, "the query finds more than 256 MiB", "use a narrower path");
 }
 
-Result<uint64_t> Json::erase(std::string_view key, std::string_view path, const KeepOn* keep_on) {
+Result<uint64_t> Json::erase(std::string_view key, std::string_view path) {
   STRATA_TRY(model::check_key(key));
   JsonPath place;
   STRATA_TRY(place.parse(path));
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  return place.singular() ? erase_one(*context, key, place) : erase_many(*context, key, place.query(), keep_on);
+  return place.singular() ? erase_one(*context, key, place) : erase_many(*context, key, place.query());
 }
 
 Status Json::list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys) {

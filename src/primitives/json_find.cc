@@ -92,8 +92,7 @@ class Finder {
 
 }  // namespace
 
-Status Json::find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, const KeepOn* keep_on,
-                  RowList* found) {
+Status Json::find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, RowList* found) {
   const std::string text = path_of(condition);
   model::JsonPath path;
   STRATA_TRY(path.parse(text));
@@ -111,7 +110,7 @@ Status Json::find(std::string_view condition, std::optional<uint64_t> limit, AsO
     view.stop_noting();
   }
   const bool quick = !context->may_wait;
-  Finder finder(*filter, quick, keep_on);
+  Finder finder(*filter, quick, context->keep_on);
   const size_t key_at = context->space.size() + 2;
   const uint64_t most = limit.value_or(UINT64_MAX);
   std::string begin = span.begin;
@@ -129,7 +128,7 @@ Status Json::find(std::string_view condition, std::optional<uint64_t> limit, AsO
     STRATA_TRY(status);
     if (!more) break;
     if (quick && found->size() < most) return Status::error(Code::kWouldBlock, "there are many documents");
-    if (keep_on != nullptr && !(*keep_on)()) {
+    if (context->keep_on != nullptr && !(*context->keep_on)()) {
       return Status::error(Code::kInvalidArgument, "the search was interrupted");
     }
     begin = last + '\0';
