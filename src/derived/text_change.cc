@@ -98,6 +98,7 @@ std::unique_ptr<TextSnapshot> TextChange::finish(bool merge) {
     const std::vector<size_t> chosen = due(segments, segments.size() > kMostSegments ? UINT64_MAX : kMostMergedAtOnce);
     if (chosen.empty()) break;
     std::vector<index::LiveSegment> sources;
+    sources.reserve(chosen.size());
     for (const size_t i : chosen) sources.push_back(segments[i]);
     const index::SegmentPtr merged = index::merge_segments(sources);
     if (merged == nullptr) break;

@@ -256,6 +256,7 @@ void TextIndex::merge_large(const LinePtr& line) {
   const std::vector<size_t> chosen = TextChange::due(before->segments, UINT64_MAX);
   if (chosen.empty()) return;
   std::vector<index::LiveSegment> sources;
+  sources.reserve(chosen.size());
   for (const size_t i : chosen) sources.push_back(before->segments[i]);
   const index::SegmentPtr merged = index::merge_segments(sources);
   if (merged == nullptr) return;

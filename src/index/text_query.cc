@@ -137,7 +137,8 @@ void add_atom(const Atom& atom, TextQuery* query) {
     return;
   }
   for (std::string& word : words) {
-    term.words.assign(1, std::move(word));
+    term.words.clear();
+    term.words.push_back(std::move(word));
     terms.push_back(term);
   }
 }

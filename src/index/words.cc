@@ -13,11 +13,8 @@ namespace {
 // Of each byte what it is in a folded word: itself, its small letter, or 0 where it parts words.
 constexpr std::array<char, 256> kFolded = [] {
   std::array<char, 256> table{};
-  for (int c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = static_cast<char>(c);
-  for (int c = 'a'; c <= 'z'; ++c) {
-    table[static_cast<size_t>(c)] = static_cast<char>(c);
-    table[static_cast<size_t>(c - 'a' + 'A')] = static_cast<char>(c);
-  }
+  for (size_t c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
+  for (size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = static_cast<char>(c);
   return table;
 }();
 
