@@ -161,10 +161,9 @@ class QueryParser {
     const auto part = [&](Filter* into) {
       return kind == Filter::Kind::kOr ? chain(into, Filter::Kind::kAnd, "&&") : basic(into);
     };
-    Filter first;
-    if (!part(&first)) return false;
-    bool single = true;
+    filter->kind = kind;
     while (true) {
+      if (!part(&filter->parts.emplace_back())) return false;
       const size_t before = lexer_.at();
       lexer_.skip_blanks();
       if (!lexer_.take(word)) {
@@ -172,14 +171,10 @@ class QueryParser {
         break;
       }
       lexer_.skip_blanks();
-      if (single) filter->parts.push_back(std::move(first));
-      single = false;
-      if (!part(&filter->parts.emplace_back())) return false;
     }
-    if (single) {
-      *filter = std::move(first);
-    } else {
-      filter->kind = kind;
+    if (filter->parts.size() == 1) {
+      Filter only = std::move(filter->parts[0]);
+      *filter = std::move(only);
     }
     return true;
   }
