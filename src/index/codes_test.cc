@@ -102,9 +102,7 @@ TEST_P(Graphs, FindTheNearest) {
   const std::vector<float> floats = clustered_rows(kRows, kDimension, 30, 7);
   const OwnedTable made(GetParam(), kDimension, floats);
   const std::atomic<bool> stop{false};
-  GraphOptions options;
-  options.threads = 1;
-  const auto graph = HnswGraph::build(made.table, options, stop);
+  const auto graph = HnswGraph::build(made.table, {}, stop);
   ASSERT_NE(graph, nullptr);
   const std::vector<uint32_t> words(graph->words().begin(), graph->words().end());
   const auto again = HnswGraph::from_words(words, kRows);

@@ -20,7 +20,6 @@ namespace strata::index {
 struct GraphOptions {
   uint32_t links = 16;           // of a row on the upper levels; twice that on level 0
   uint32_t build_breadth = 200;  // candidates kept while a row is linked
-  unsigned threads = 2;
 };
 
 struct WalkLimits {
