@@ -81,6 +81,8 @@ class World {
     if (op.kind == RandomOp::Kind::kReopen) held_.clear();
     bool changed = false;
     if (!ok(describe(op), driver_->run(op, &model_, &changed)) || !changed) return;
+    // A delta brings versions of earlier moments, which who follows the branch since one of them would miss.
+    if (op.kind == RandomOp::Kind::kDelta) followed_.erase(op.branch);
     const auto now = driver_->timestamp();
     if (ok("timestamp", now.status())) moments_.push_back(*now);
   }

@@ -243,7 +243,9 @@ class Documents:
         elif kind < 0.5:
             pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
         elif kind < 0.6:
-            pair.check(handles, "json_find", rng.choice(self.CONDITIONS), rng.choice([None, None, 0, 1, 2, -1]), **then)
+            condition = rng.choice(self.CONDITIONS)
+            limits = [None, None, 0, 1, 2, *([-1] if condition != "@." else [])]  # of two mistakes either may be named
+            pair.check(handles, "json_find", condition, rng.choice(limits), **then)
         elif kind < 0.7:
             pair.check(handles, "json_list", rng.choice(PREFIXES), rng.choice([None, 0, 1, 2]), **then)
         else:
