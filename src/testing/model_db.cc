@@ -243,6 +243,10 @@ void ModelDb::add_delta(const ModelBranch& source, const std::string& destinatio
   target.log_ = source.log_;
   target.twin = {source.id_, timestamp};
   ++target.commits;
+  // What came has earlier moments: who is as the target was at one of them is no more.
+  for (auto& [name, other] : branches_) {
+    if (other.twin && other.twin->id == target.id_) other.twin.reset();
+  }
 }
 
 ModelDb::Reversal ModelDb::reversal(const std::string& name, uint64_t to) const {
