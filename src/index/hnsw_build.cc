@@ -5,14 +5,6 @@
 
 #include "index/hnsw_graph.h"
 
-#ifdef __SANITIZE_THREAD__
-// hnswlib takes the locks of neighbours in whatever order they meet, for which nothing waits in a builder of one
-// thread.
-extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
-  return "deadlock:hnswlib::";
-}
-#endif
-
 namespace strata::index {
 namespace {
 
