@@ -117,6 +117,7 @@ std::shared_ptr<const HnswGraph> HnswGraph::build(const CodeTable& table, const 
   if (table.rows == 0) return nullptr;
   RowSpace space(table);
   Builder builder(&space, table.rows, options.links, options.build_breadth);
+  builder.size_links_per_element_ += sizeof(hnswlib::tableint);  // its prefetches read one link past the last
   if (!add_rows(&builder, table.rows, stop)) return nullptr;
   return GraphWriter(&builder, table.rows, options.links).write();
 }
