@@ -121,3 +121,16 @@ def forked(db):
     db.kv_batch_put({"both": 0, "mine": 0, "theirs": 0, "left": 0, "gone": 0})
     db.branch_fork("default", "b")
     return db
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Where a bundle may be written."""
+    return tmp_path / "branch.bundle"
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A second database."""
+    with Strata.open(tmp_path / "other") as handle:
+        yield handle

@@ -1,101 +1,24 @@
 """Bundles: what goes out comes in again, and nothing else does."""
 
 import datetime
-import hashlib
 import os
 import signal
-import struct
 import threading
 
 import pytest
+from bundling import fill, now, whole
 from stratadb import (
     AccessDeniedError,
     ConstraintError,
-    CorruptionError,
     IoError,
     NotFoundError,
     StateError,
     Strata,
     ValidationError,
 )
-from support import contents, in_thread, refused, run, scaled
+from support import in_thread, refused, run, scaled
 
 DAY = 86_400_000_000
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "branch.bundle"
-
-
-@pytest.fixture
-def other(tmp_path):
-    """A second database."""
-    with Strata.open(tmp_path / "other") as handle:
-        yield handle
-
-
-def now(db):
-    return db.time_range()["latest_ts"]
-
-
-def fill(db, rng, rounds):
-    """Random commits of all kinds, two spaces, space deletions; returns the timestamps."""
-    times = []
-    with db.session() as s:
-        for n in range(rounds):
-            s.space_use(rng.choice(["default", "s1", "s2"]))
-            kind = rng.random()
-            with s.transaction(message=rng.choice([None, "", f"step {n}"])):
-                if kind < 0.35:
-                    s.kv_put(f"k{rng.randrange(12)}", rng.choice([n, None, float("nan"), "x" * 3000, {"b": [n]}]))
-                elif kind < 0.5:
-                    s.kv_delete(f"k{rng.randrange(12)}")
-                elif kind < 0.6:
-                    s.state_set("cell", n)
-                elif kind < 0.7:
-                    s.json_set("doc", "$", {"n": n, "text": "y" * rng.randrange(5000)})
-                elif kind < 0.75:
-                    s.json_delete("doc", "$")
-                elif kind < 0.95:
-                    s.event_append(rng.choice(["a", "b"]), {"n": n})
-                else:
-                    s.kv_batch_put({f"b{i}": n for i in range(20)})
-            if rng.random() < 0.04:
-                space = rng.choice(["s1", "s2"])
-                s.space_use("default")
-                if s.space_exists(space):
-                    s.space_delete(space, force=True)
-            times.append(now(s))
-    return times
-
-
-def whole(db, branch, times=()):
-    """All that can be read of a branch, now and at each of `times`."""
-    seen = {}
-    with db.session() as s:
-        s.branch_use(branch)
-        for moment in [None, *times]:
-            then = {} if moment is None else {"as_of": moment}
-            for space in s.space_list(**then):
-                s.space_use(space)
-                seen[moment, space] = repr(
-                    (
-                        s.kv_scan(**then),
-                        [(key, s.kv_get_versioned(key, **then)) for key in s.kv_list(**then)],
-                        [(key, s.kv_history(key, **then)) for key in [f"k{n}" for n in range(12)]],
-                        s.kv_count(**then),
-                        [(cell, s.state_history(cell, **then)) for cell in s.state_list(**then)],
-                        [(key, s.json_get(key, **then), s.json_history(key, **then)) for key in s.json_list(**then)],
-                        s.event_list(None, **then),
-                        s.event_list("a", **then),
-                        s.event_list(None, since=times[min(len(times), 30) // 2], **then) if times else [],
-                        s.event_types(**then),
-                        s.event_verify(**then),
-                    )
-                )
-        seen["log"] = s.branch_log(branch)
-    return seen
 
 
 # ---- there and back ----
@@ -234,93 +157,6 @@ def test_events_keep_their_hashes_and_times(db, file, other):
     other.branch_use("copy")
     assert other.event_list(None) == before
     assert other.event_list(None, since=before[2]["timestamp"], until=before[3]["timestamp"]) == before[2:4]
-
-
-# ---- deltas ----
-
-
-def test_a_delta_brings_a_mirror_up_to_date(db, file, other, rng):
-    times = fill(db, rng, 30)
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    for _ in range(6):
-        sent = now(db)
-        more = fill(db, rng, rng.randrange(1, 25))
-        times += more
-        db.branch_export("default", file, since=sent)
-        report = other.branch_import(file, name="mirror")
-        assert report["branch"] == "mirror"
-        assert whole(other, "mirror", times) == whole(db, "default", times)
-    assert other.branch_get("mirror")["version"] == 6
-
-
-def test_a_delta_of_nothing(db, file, other):
-    db.kv_put("k", 1)
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    assert db.branch_export("default", file, since=now(db))["entry_count"] == 0
-    assert other.branch_import(file, name="mirror") == {"branch": "mirror", "entry_count": 0, "keys_written": 0}
-    assert db.branch_export("default", file, since=now(db) + DAY)["entry_count"] == 0
-
-
-def test_a_delta_of_a_new_branch_onto_an_empty_one(db, file, other):
-    empty = now(db)
-    db.kv_put("k", 1)
-    db.event_append("e", {})
-    db.branch_export("default", file, since=empty)
-    other.branch_create("mirror")
-    assert other.branch_import(file, name="mirror")["keys_written"] == 2
-    other.branch_use("mirror")
-    assert other.kv_get("k") == 1 and other.event_verify()["valid"]
-
-
-def test_a_delta_fits_only_what_it_was_made_from(db, file, other):
-    db.kv_put("k", 1)
-    sent = now(db)
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    db.kv_put("k", 2)
-    db.branch_export("default", file, since=sent)
-    with refused(NotFoundError, "branch_not_found"):
-        other.branch_import(file, name="missing")
-    with refused(ConstraintError, "delta_mismatch"):
-        other.branch_import(file)  # default, which is empty
-    other.branch_use("mirror")
-    other.kv_put("own", 1)
-    before = contents(other, history=True)
-    with refused(ConstraintError, "delta_mismatch"):
-        other.branch_import(file, name="mirror")
-    assert contents(other, history=True) == before
-    # A thing that came and went in the mirror: what lives is the same, what was counted is not.
-    other.kv_delete("own")
-    assert other.branch_import(file, name="mirror")["keys_written"] == 1
-    assert other.kv_get("k") == 2
-    with refused(ConstraintError, "delta_mismatch"):  # once more
-        other.branch_import(file, name="mirror")
-
-
-def test_a_delta_whose_versions_do_not_follow(db, file, other):
-    sent = now(db)
-    db.kv_put("k", 1)
-    db.branch_export("default", file, since=sent)
-    other.branch_create("mirror")
-    other.branch_use("mirror")
-    other.kv_put("k", 1)
-    other.kv_delete("k")
-    with refused(ConstraintError, "delta_mismatch"):
-        other.branch_import(file, name="mirror")
-    assert len(other.kv_history("k")) == 2 and other.kv_get("k") is None
-
-
-def test_a_delta_from_before_the_kept_history(db, file):
-    db.kv_put("k", 1)
-    sent = now(db)
-    db.kv_put("k", 2)
-    db.kv_put("k", 3)
-    db.compact(keep_history=datetime.timedelta(0))
-    with refused(ConstraintError, "history_trimmed"):
-        db.branch_export("default", file, since=sent)
-    assert not file.exists()
 
 
 # ---- bad input ----
@@ -496,66 +332,6 @@ def test_what_is_no_regular_file(db, tmp_path):
 
 
 @pytest.mark.engine
-def test_events_that_came_by_a_merge_before_a_delta(db, file, other):
-    """Their own times do not rise along the log, which a list between two times has to know."""
-    db.branch_fork("default", "b")
-    with db.session() as b:
-        b.branch_use("b")
-        b.event_append("e", {"n": 0})
-    db.event_append("e", {"n": 1})
-    db.branch_merge("b", "default")
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    sent = now(db)
-    for n in range(2, 6):
-        db.event_append("e", {"n": n})
-    db.branch_export("default", file, since=sent)
-    other.branch_import(file, name="mirror")
-    other.branch_use("mirror")
-    events = db.event_list(None)
-    assert other.event_list(None) == events
-    for since in (None, *(event["timestamp"] for event in events)):
-        for until in (event["timestamp"] for event in events):
-            chosen = [e for e in events if (since is None or e["timestamp"] >= since) and e["timestamp"] <= until]
-            for each in (db, other):
-                assert each.event_list(None, since=since, until=until) == chosen
-
-
-@pytest.mark.engine
-def test_a_mirror_of_a_source_that_forgot(db, file, other):
-    """What the source counts anew has no history from before that, in the mirror too; no read is wrong."""
-    db.kv_put("k", 1)
-    db.kv_put("other", 1)
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    other.branch_use("mirror")
-    first = sent = now(db)
-    db.kv_put("other", 2)
-    db.kv_delete("k")
-    gone = now(db)
-    db.branch_export("default", file, since=sent)
-    other.branch_import(file, name="mirror")
-    assert other.kv_get("k", as_of=first) == 1
-    sent = now(db)
-    db.kv_put("other", 3)
-    db.branch_export("default", file, since=sent)
-    db.compact(keep_history=datetime.timedelta(0))
-    other.branch_import(file, name="mirror")
-    assert other.kv_get("k", as_of=first) == 1 and len(other.kv_history("other")) == 3  # it keeps more than its source
-    sent = now(db)
-    assert db.kv_put("k", "anew") == 1
-    db.branch_export("default", file, since=sent)
-    other.branch_import(file, name="mirror")
-    with refused(ConstraintError, "history_trimmed"):
-        other.kv_get("k", as_of=first)
-    assert other.time_range()["oldest_ts"] == gone
-    assert other.kv_get("k", as_of=gone) is None and other.kv_get("k") == "anew"
-    assert [entry["version"] for entry in other.kv_history("k")] == [1]
-    assert other.kv_get("other", as_of=gone) == 2 and len(other.kv_history("other")) == 2
-    assert other.verify()["ok"]
-
-
-@pytest.mark.engine
 def test_a_read_only_handle_exports_and_does_not_import(tmp_path, file):
     with Strata.open(tmp_path / "db") as db:
         db.kv_put("k", 1)
@@ -564,104 +340,6 @@ def test_a_read_only_handle_exports_and_does_not_import(tmp_path, file):
         assert db.branch_validate_bundle(file)["checksums_valid"]
         with refused(AccessDeniedError, "read_only"):
             db.branch_import(file, name="copy")
-
-
-def is_refused(db, path):
-    before = contents(db, history=True)
-    verdict = db.branch_validate_bundle(path)
-    assert verdict["checksums_valid"] is False and verdict["branch"] is None and verdict["entry_count"] == 0
-    assert type(verdict["problem"]) is str and verdict["problem"]
-    with refused(CorruptionError, "bundle_damaged"):
-        db.branch_import(path, name="bad")
-    assert contents(db, history=True) == before
-    assert not db.branch_exists("bad")
-
-
-@pytest.mark.engine
-def test_files_that_are_no_bundles(db, file):
-    db.kv_put("k", 1)
-    for data in (b"", b"x", b"STRATABN", b"\0" * 5000, b"STRATA-BUNDLE-1\n" + b"\0" * 100, os.urandom(3000)):
-        file.write_bytes(data)
-        is_refused(db, file)
-
-
-@pytest.mark.engine
-def test_a_truncated_bundle(db, file, rng):
-    fill(db, rng, 30)
-    db.branch_export("default", file)
-    data = file.read_bytes()
-    for length in {0, 1, 15, 16, 17, len(data) // 2, len(data) - 73, len(data) - 72, len(data) - 1}:
-        file.write_bytes(data[:length])
-        is_refused(db, file)
-    file.write_bytes(data + b"x")
-    is_refused(db, file)
-
-
-@pytest.mark.engine
-def test_a_changed_byte_anywhere(db, file, rng):
-    fill(db, rng, 10)
-    db.branch_export("default", file)
-    data = file.read_bytes()
-    for at in sorted(rng.sample(range(len(data)), min(len(data), scaled(120)))):
-        changed = bytearray(data)
-        changed[at] ^= 1 << rng.randrange(8)
-        file.write_bytes(changed)
-        verdict = db.branch_validate_bundle(file)
-        assert not verdict["checksums_valid"], at
-    is_refused(db, file)
-
-
-@pytest.mark.engine
-def test_a_bundle_of_a_newer_version(db, file):
-    db.branch_export("default", file)
-    data = bytearray(file.read_bytes())
-    data[8] = 2
-    file.write_bytes(data)
-    with refused(StateError, "format_too_new"):
-        db.branch_import(file, name="new")
-    assert "newer" in db.branch_validate_bundle(file)["problem"]
-
-
-def signed(data):
-    """The same with the hash over the whole put right."""
-    end = len(data) - 40
-    return data[:end] + hashlib.sha256(data[:end]).digest() + data[end + 32 :]
-
-
-@pytest.mark.engine
-def test_hostile_totals_and_lengths(db, file):
-    db.kv_put("k", "x" * 1000)
-    db.branch_export("default", file)
-    data = file.read_bytes()
-    trailer = len(data) - 72
-    for field in range(4):
-        for value in (0, 1, 5, 2**31, 2**63, 2**64 - 1):
-            if struct.unpack_from("<Q", data, trailer + 8 * field)[0] == value:
-                continue
-            changed = bytearray(data)
-            struct.pack_into("<Q", changed, trailer + 8 * field, value)
-            file.write_bytes(signed(bytes(changed)))
-            is_refused(db, file)
-    for at in (20, 24, 28):  # kind and lengths of the first block
-        for value in (0, 7, 2**31, 2**32 - 1):
-            changed = bytearray(data)
-            struct.pack_into("<I", changed, at, value)
-            file.write_bytes(signed(bytes(changed)))
-            is_refused(db, file)
-
-
-@pytest.mark.engine
-def test_a_bundle_of_another_process(file):
-    script = """
-import sys
-from stratadb import Strata
-db = Strata.cache()
-db.kv_put("k", 1)
-db.branch_export("default", sys.argv[1])
-"""
-    run(script, file)
-    with Strata.cache() as db:
-        assert db.branch_import(file, name="now")["keys_written"] == 1
 
 
 # ---- while it runs ----
@@ -716,19 +394,6 @@ def test_the_callback_may_use_the_handle(db, file, other):
         )
     other.branch_use("twice")
     assert other.kv_list() == []
-
-
-def test_a_mirror_that_changes_meanwhile(db, file, other):
-    db.kv_put("k", 1)
-    db.branch_export("default", file)
-    other.branch_import(file, name="mirror")
-    sent = now(db)
-    db.kv_batch_put({f"k{n}": n for n in range(2000)})
-    db.branch_export("default", file, since=sent)
-    other.branch_use("mirror")
-    with refused(ConstraintError, "delta_mismatch"):
-        other.branch_import(file, name="mirror", progress=lambda *at: other.kv_put("own", at))
-    assert other.kv_list() == ["k", "own"]
 
 
 def test_an_export_beside_a_writer_is_one_moment(db, file, other):
@@ -806,6 +471,8 @@ from stratadb import Strata
 db = Strata.open(sys.argv[1])
 db.kv_put("own", 1)
 calls = 0
+
+
 def progress(done, total):
     global calls
     calls += 1
