@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include "base/utf8.h"
+
 namespace strata::index {
 namespace {
 
@@ -48,6 +50,22 @@ bool is_accent(utf8proc_propval_t combining_class) {
   return combining_class == 1 || (combining_class >= 10 && combining_class <= 36) || combining_class >= 200;
 }
 
+bool is_letter_or_number(int category) {
+  switch (category) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return true;
+    default:
+      return false;
+  }
+}
+
 CharKind kind_of(uint32_t code) {
   if (code < 0x80) {
     if (in(code | 0x20, 'a', 'z') || in(code, '0', '9')) return CharKind::kWord;
@@ -58,16 +76,8 @@ CharKind kind_of(uint32_t code) {
   if (code == kTatweel || in(code, 0x1F3FB, 0x1F3FF)) return CharKind::kNothing;
   const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(code));
   if (property->ignorable) return CharKind::kNothing;
+  if (is_letter_or_number(property->category)) return is_unspaced(code) ? CharKind::kUnspaced : CharKind::kWord;
   switch (property->category) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-      return is_unspaced(code) ? CharKind::kUnspaced : CharKind::kWord;
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_MC:
       return is_accent(property->combining_class) ? CharKind::kNothing : CharKind::kMark;
@@ -89,54 +99,16 @@ uint32_t composed(uint32_t base, uint32_t mark) {
 
 }  // namespace
 
-uint32_t decode_utf8(std::string_view text, size_t at, size_t* end) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[at + i]); };
-  const size_t left = text.size() - at;
-  const uint32_t lead = byte(0);
-  *end = at + 1;
-  if (lead < 0x80) return lead;
-  const size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || size > left) return kInvalidCode;
-  uint32_t code = lead & (0x7Fu >> size);
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return kInvalidCode;
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kLeast[size] || code > 0x10FFFF || in(code, 0xD800, 0xDFFF)) return kInvalidCode;
-  *end = at + size;
-  return code;
-}
-
-void append_utf8(std::string* out, uint32_t code) {
-  utf8proc_uint8_t bytes[4];
-  const auto size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(code), bytes);
-  out->append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
-}
-
 bool is_letter_or_digit(uint32_t code) {
-  if (code == kInvalidCode) return false;
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-      return true;
-    default:
-      return false;
-  }
+  return code != base::kInvalidScalar && is_letter_or_number(utf8proc_category(static_cast<utf8proc_int32_t>(code)));
 }
 
 bool is_digit(uint32_t code) {
-  return code != kInvalidCode && utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_ND;
+  return code != base::kInvalidScalar && utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_ND;
 }
 
 bool is_space(uint32_t code) {
-  if (code == kInvalidCode) return false;
+  if (code == base::kInvalidScalar) return false;
   if (in(code, 0x09, 0x0D) || in(code, 0x1C, 0x20) || code == 0x85) return true;
   if (code < 0x80) return false;
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
@@ -145,7 +117,7 @@ bool is_space(uint32_t code) {
 
 bool begins_character(uint32_t code) {
   if (code < 0x80) return true;
-  if (code == kInvalidCode) return false;
+  if (code == base::kInvalidScalar) return false;
   if (in(code, 0x1F3FB, 0x1F3FF) || in(code, kVowelFirst, 0x11FF)) return false;
   const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(code));
   const bool mark = property->category == UTF8PROC_CATEGORY_MN || property->category == UTF8PROC_CATEGORY_MC ||
@@ -154,7 +126,7 @@ bool begins_character(uint32_t code) {
 }
 
 uint32_t FoldedReader::peek(size_t* end) const {
-  return at_ < text_.size() ? decode_utf8(text_, at_, end) : kInvalidCode;
+  return at_ < text_.size() ? base::decode_utf8(text_, at_, end) : base::kInvalidScalar;
 }
 
 void FoldedReader::push(uint32_t code, size_t begin, size_t end) {
@@ -207,13 +179,13 @@ bool FoldedReader::fill() {
   if (at_ >= text_.size()) return false;
   head_ = tail_ = 0;
   const size_t begin = at_;
-  const uint32_t code = decode_utf8(text_, begin, &at_);
+  const uint32_t code = base::decode_utf8(text_, begin, &at_);
   const size_t end = at_;
   if (code < 0x80) {
     push(in(code, 'A', 'Z') ? code | 0x20 : code, begin, end);
     return true;
   }
-  if (code == kInvalidCode) {
+  if (code == base::kInvalidScalar) {
     queue_[tail_++] = FoldedChar{code, 0, CharKind::kOther, begin, end};
     return true;
   }

@@ -56,10 +56,6 @@ class FoldedReader {
   std::array<FoldedChar, kMostFolded> queue_;
 };
 
-// One code point of UTF-8 at `at`, and where it ends. kInvalidCode, one byte long, for what is none.
-constexpr uint32_t kInvalidCode = UINT32_MAX;
-uint32_t decode_utf8(std::string_view text, size_t at, size_t* end);
-void append_utf8(std::string* out, uint32_t code);
 // Whether a letter or digit (as in `\w` of patterns, without `_`); whether a digit.
 bool is_letter_or_digit(uint32_t code);
 bool is_digit(uint32_t code);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "index/folding.h"
 
 namespace strata::index {
@@ -18,7 +19,7 @@ size_t character_begin(std::string_view text, size_t at) {
   while (at > 0 && at < text.size()) {
     const bool inside = (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
     size_t end = 0;
-    if (!inside && (begins_character(decode_utf8(text, at, &end)) || ++steps > kAround)) break;
+    if (!inside && (begins_character(base::decode_utf8(text, at, &end)) || ++steps > kAround)) break;
     --at;
   }
   return at;
@@ -34,7 +35,7 @@ size_t cut_after(std::string_view text, size_t count) {
   size_t at = 0;
   for (; at < text.size() && count > 0; --count) {
     size_t end = 0;
-    decode_utf8(text, at, &end);
+    base::decode_utf8(text, at, &end);
     at = end;
   }
   const size_t cut = character_begin(text, at);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/utf8.h"
 #include "index/folding.h"
 #include "index/words.h"
 
@@ -29,7 +30,7 @@ class AtomReader {
         return true;
       }
       size_t end = 0;
-      decode_utf8(text_, at_, &end);
+      base::decode_utf8(text_, at_, &end);
       at_ = end;
     }
     return false;
@@ -56,18 +57,18 @@ class AtomReader {
   size_t field_end(size_t at) const {
     if (at >= text_.size()) return 0;
     size_t end = 0;
-    const uint32_t first = decode_utf8(text_, at, &end);
+    const uint32_t first = base::decode_utf8(text_, at, &end);
     if (first != '_' && (!is_letter_or_digit(first) || is_digit(first))) return 0;
     while (end < text_.size()) {
       size_t next = 0;
-      const uint32_t code = decode_utf8(text_, end, &next);
+      const uint32_t code = base::decode_utf8(text_, end, &next);
       if (code == ':') break;
       if (code != '_' && code != '.' && code != '-' && !is_letter_or_digit(code)) return 0;
       end = next;
     }
     if (end + 1 >= text_.size()) return 0;
     size_t next = 0;
-    const uint32_t code = decode_utf8(text_, end + 1, &next);
+    const uint32_t code = base::decode_utf8(text_, end + 1, &next);
     return code == '"' || code == '_' || is_letter_or_digit(code) ? end : 0;
   }
 
@@ -84,7 +85,7 @@ class AtomReader {
     size_t end = at;
     while (end < text_.size() && text_[end] != '"') {
       size_t next = 0;
-      if (is_space(decode_utf8(text_, end, &next))) break;
+      if (is_space(base::decode_utf8(text_, end, &next))) break;
       end = next;
     }
     atom->body = text_.substr(at, end - at);

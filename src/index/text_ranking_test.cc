@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "base/utf8.h"
 #include "index/snippet.h"
 #include "index/words.h"
 
@@ -358,7 +359,7 @@ TEST(Snippets, AreWithinBounds) {
     EXPECT_NE(text.find(plain), std::string::npos) << shown;
     const auto characters = std::count_if(plain.begin(), plain.end(), [](char c) { return (c & 0xC0) != 0x80; });
     EXPECT_LE(static_cast<size_t>(characters), kSnippetCharacters) << shown;
-    for (size_t at = 0; at < plain.size();) ASSERT_NE(decode_utf8(plain, at, &at), kInvalidCode) << shown;
+    for (size_t at = 0; at < plain.size();) ASSERT_NE(base::decode_utf8(plain, at, &at), base::kInvalidScalar) << shown;
   }
 }
 

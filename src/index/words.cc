@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace strata::index {
 namespace {
 
@@ -111,7 +113,7 @@ void WordReader::append(const FoldedChar& c) {
     return;
   }
   pair_.clear();
-  append_utf8(&pair_, c.code);
+  base::append_utf8(c.code, &pair_);
   if (size_ + pair_.size() > kMaxWordBytes) return;
   std::memcpy(buffer_ + size_, pair_.data(), pair_.size());
   size_ += pair_.size();
@@ -145,7 +147,7 @@ WordReader::Step WordReader::take(const FoldedChar& c, Word* word) {
     case CharKind::kNothing:
     case CharKind::kMark:
       if (in_run) {
-        if (c.kind == CharKind::kMark && last_.text.size() < kMostLetterBytes) append_utf8(&last_.text, c.code);
+        if (c.kind == CharKind::kMark && last_.text.size() < kMostLetterBytes) base::append_utf8(c.code, &last_.text);
         last_.end = c.end;
       } else if (size_ > 0) {
         if (c.kind == CharKind::kMark) append(c);
@@ -168,7 +170,7 @@ WordReader::Step WordReader::take(const FoldedChar& c, Word* word) {
         std::swap(before_, last_);
         last_.text.clear();
       }
-      append_utf8(&last_.text, c.code);
+      base::append_utf8(c.code, &last_.text);
       last_.begin = c.begin;
       last_.end = c.end;
       return step;
@@ -176,8 +178,8 @@ WordReader::Step WordReader::take(const FoldedChar& c, Word* word) {
     case CharKind::kEmoji:
       if (!idle) return hold();
       pair_.clear();
-      append_utf8(&pair_, c.code);
-      if (c.second != 0) append_utf8(&pair_, c.second);
+      base::append_utf8(c.code, &pair_);
+      if (c.second != 0) base::append_utf8(c.second, &pair_);
       *word = {pair_, c.begin, c.end, 0, false};
       return Step::kWord;
     case CharKind::kApostrophe:

@@ -1,4 +1,4 @@
-// UTF-8 as Unicode defines it: no overlong forms, no surrogates, nothing above U+10FFFF.
+// Text as the values and paths of users have it, and as error messages show it.
 // Thread safety: pure.
 #pragma once
 
@@ -7,15 +7,16 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace strata::model {
 
-bool is_utf8(std::string_view bytes);
+using base::append_utf8;
+using base::count_scalars;
+using base::is_utf8;
 
-void append_utf8(uint32_t scalar, std::string* out);
 // The scalar at *at, which moves behind it; U+FFFD for a byte that begins none. REQUIRES: *at < text.size().
 uint32_t next_scalar(std::string_view text, size_t* at);
-// How many scalars. REQUIRES: valid.
-size_t count_scalars(std::string_view text);
 
 // The first `max_characters` of `text` in quotes, as Python's repr shows them: for error messages.
 std::string quoted(std::string_view text, size_t max_characters = 40);
