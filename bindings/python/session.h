@@ -85,7 +85,8 @@ auto run_interruptible(Operation&& operation) -> std::invoke_result_t<Operation,
     }();
     if (!interrupted) return answer;
     PyErr_SetInterrupt();
-    if (PyErr_CheckSignals() != 0) return answer;
+    // What was over all the same stays so, and the handler runs behind it.
+    if (answer.is_ok() || PyErr_CheckSignals() != 0) return answer;
   }
 }
 
