@@ -132,6 +132,10 @@ std::vector<MergeConflict> MergeWork::take_conflicts() {
   std::stable_sort(conflicts_.begin(), conflicts_.end(), [](const MergeConflict& a, const MergeConflict& b) {
     const EntityName& x = a.entity;
     const EntityName& y = b.entity;
+    // A collection in conflict stands for all that it holds, and comes when the entities by themselves are settled.
+    const bool x_whole = x.primitive == "collection";
+    const bool y_whole = y.primitive == "collection";
+    if (x_whole != y_whole) return y_whole;
     if (x.space != y.space) return x.space < y.space;
     if (x.primitive != y.primitive) return x.primitive < y.primitive;
     if (x.collection != y.collection) return x.collection < y.collection;
