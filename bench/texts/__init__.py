@@ -1,0 +1,1 @@
+"""Text search beside the specialists: `./dev bench texts`."""

@@ -1,0 +1,1 @@
+"""Vector search beside the specialists: `./dev bench vectors`."""

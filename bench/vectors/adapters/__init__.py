@@ -1,0 +1,1 @@
+"""One module a system; `base` says what each has to offer."""
