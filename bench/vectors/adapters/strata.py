@@ -13,6 +13,7 @@ from vectors.adapters.base import Array, Metadata
 BREADTHS = (0,)
 BATCH = 1000
 COLLECTION = "vectors"
+GRAPH_ROWS = 20_000  # fewer are scanned, and never get a graph
 Strata: Any = stratadb.Strata
 
 
@@ -42,16 +43,13 @@ class Store:
                 metadata=[{field: int(values[row]) for field, values in metadata.items()} for row in rows],
             )
         self.acknowledged_s = time.perf_counter() - start
-        self.wait_for_index(vectors[0])
-
-    def wait_for_index(self, query: Array) -> None:
-        """A search begins the making of the index; its graph comes in the background."""
-        self.search(query, 1, 0)
+        # A search begins the making of the index; its graph comes in the background.
+        self.search(vectors[0], 1, 0)
         deadline = time.monotonic() + 600
-        while self.index() != "hnsw" and time.monotonic() < deadline:
+        while len(vectors) >= GRAPH_ROWS and self._index() != "hnsw" and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    def index(self) -> str:
+    def _index(self) -> str:
         """What searches are answered from."""
         return str(self._db.vector_list_collections()[0]["index"])
 
