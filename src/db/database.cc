@@ -193,7 +193,7 @@ void Database::make_caches() {
   place.folder = os::join_path(options_.folder, kIndexFolder);
   place.read_only = options_.read_only;
   place.background = options_.background;
-  caches_ = std::make_unique<derived::Caches>(*engine_, std::move(place));
+  caches_ = std::make_unique<derived::Caches>(*engine_, std::move(place), [this] { return catalogue_->all(); });
 }
 
 Status Database::close() {

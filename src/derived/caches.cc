@@ -4,23 +4,25 @@
 
 namespace strata::derived {
 
-Caches::Caches(txn::Engine& engine, CachePlace place)
-    : engine_(engine), place_(std::move(place)), worker_(place_.background), text_(engine) {
+Caches::Caches(txn::Engine& engine, CachePlace place, ListBranches branches)
+    : engine_(engine), place_(std::move(place)), worker_(place_.background) {
   if (place_.fs != nullptr) {
     if (!place_.read_only) remove_unknown_files();
     vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
+    text_files_.emplace(*place_.fs, place_.folder, engine_.seed(), place_.read_only);
   }
   vectors_.emplace(engine_, worker_, vector_files_ ? &*vector_files_ : nullptr, place_.read_only);
+  text_.emplace(engine_, text_files_ ? &*text_files_ : nullptr, std::move(branches));
 }
 
 Caches::~Caches() { close(); }
 
 void Caches::tick() {
   vectors_->tick();
-  if (!text_.in_use() || text_step_waits_.exchange(true)) return;
-  worker_.post([this](const std::atomic<bool>&) {
+  if (!text_->in_use() || text_step_waits_.exchange(true)) return;
+  worker_.post([this](const std::atomic<bool>& stop) {
     text_step_waits_.store(false);
-    text_.background_step();
+    text_->background_step(stop);
   });
 }
 
@@ -43,7 +45,8 @@ void Caches::remove_unknown_files() const {
   const auto names = place_.fs->list(place_.folder);
   if (!names) return;
   for (const std::string& name : *names) {
-    if (!name.starts_with(kVectorFilePrefix)) (void)place_.fs->remove(os::join_path(place_.folder, name));
+    if (name.starts_with(kVectorFilePrefix) || name.starts_with(kTextFilePrefix)) continue;
+    (void)place_.fs->remove(os::join_path(place_.folder, name));
   }
 }
 
@@ -51,7 +54,7 @@ void Caches::close() {
   if (std::exchange(closed_, true)) return;
   worker_.stop();
   vectors_->close();
-  text_.release();
+  text_->release();
 }
 
 }  // namespace strata::derived

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "derived/text_files.h"
 #include "derived/text_index.h"
 #include "derived/vector_files.h"
 #include "derived/vector_index.h"
@@ -30,7 +31,8 @@ struct CachePlace {
 
 class Caches {
  public:
-  Caches(txn::Engine& engine, CachePlace place);
+  // `branches`: asked until it is closed.
+  Caches(txn::Engine& engine, CachePlace place, ListBranches branches);
   ~Caches();  // closes
   Caches(const Caches&) = delete;
   Caches& operator=(const Caches&) = delete;
@@ -39,10 +41,10 @@ class Caches {
   const CachePlace& place() const { return place_; }
 
   VectorIndex& vectors() { return *vectors_; }
-  TextIndex& text() { return text_; }
+  TextIndex& text() { return *text_; }
   Worker& worker() { return worker_; }
 
-  uint64_t memory_bytes() const { return vectors_->memory_bytes() + text_.memory_bytes(); }
+  uint64_t memory_bytes() const { return vectors_->memory_bytes() + text_->memory_bytes(); }
   // What the database's background work does with them; cheap.
   void tick();
   // Of the files in the folder; what cannot be looked at counts for nothing.
@@ -57,9 +59,10 @@ class Caches {
   const CachePlace place_;
   bool closed_ = false;
   std::optional<VectorFiles> vector_files_;
+  std::optional<TextFiles> text_files_;
   Worker worker_;
   std::optional<VectorIndex> vectors_;
-  TextIndex text_;
+  std::optional<TextIndex> text_;
   std::atomic<bool> text_step_waits_{false};
 };
 

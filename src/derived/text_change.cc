@@ -33,6 +33,13 @@ void TextChange::count(const index::TextSegment& segment, uint32_t document, boo
   statistics_.units[kind] += added ? units : ~units + 1;
 }
 
+void TextChange::adopt(index::LiveSegment segment) {
+  for (uint32_t document = 0; document < segment.segment->documents(); ++document) {
+    if (segment.alive(document)) count(*segment.segment, document, true);
+  }
+  parts_.push_back({std::move(segment.segment), std::move(segment.live), nullptr});
+}
+
 bool TextChange::remove(DocumentKind kind, std::string_view key) {
   const auto number = static_cast<uint8_t>(kind);
   for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
@@ -64,8 +71,7 @@ void TextChange::seal() {
   const index::SegmentPtr segment = builder_->build();
   builder_.reset();
   if (segment == nullptr) return;
-  for (uint32_t document = 0; document < segment->documents(); ++document) count(*segment, document, true);
-  parts_.push_back({segment, nullptr, nullptr});
+  adopt({segment, nullptr});
 }
 
 std::vector<size_t> TextChange::due(const std::vector<index::LiveSegment>& segments, uint64_t most) {

@@ -15,6 +15,8 @@ class TextChange {
   // `base` null: starts from nothing.
   explicit TextChange(const TextSnapshot* base);
 
+  // Another segment. REQUIRES: nothing else here has a document that is alive in it.
+  void adopt(index::LiveSegment segment);
   // False: there is no such document, so that the base is not what it should be.
   bool remove(DocumentKind kind, std::string_view key);
   // REQUIRES: the document is not there, or was removed; of one kind and key it is called once.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "derived/text_change.h"
+#include "derived/text_matcher.h"
 #include "txn/history.h"
 #include "txn/row.h"
 
@@ -11,12 +12,14 @@ namespace {
 
 using index::DocumentIdentity;
 
-// Changes taken in before the nodes are let go of for a moment, so that nobody waits for a reader that indexes much.
-constexpr size_t kChangesAtOnce = 2000;
+// How much is taken in before the nodes are let go of for a moment, so that nobody waits for a reader that indexes
+// much: in rows, and bytes that are worth one.
+constexpr uint64_t kRowsAtOnce = 2000;
+constexpr uint64_t kBytesOfARow = 2048;
 // A snapshot of another branch is no start for a state with so many times fewer keys.
 constexpr uint64_t kTooDifferent = 4;
-// Commits of the database after which a snapshot that nobody searches is brought up to date.
-constexpr uint64_t kFarBehind = 20'000;
+// What a row costs beside its bytes.
+constexpr uint64_t kRowCosts = 64;
 
 // The document that a tree key is; nothing for keys that are not searched.
 struct DocumentKey {
@@ -30,26 +33,52 @@ std::optional<DocumentKey> document_key(std::string_view tree_key, size_t space_
   return DocumentKey{*kind, tree_key.substr(space_bytes + 2)};
 }
 
-// One pass of a diff, up to kChangesAtOnce.
+// What one pass over rows of a tree takes in, under a ReadGuard.
+class RowPass {
+ public:
+  RowPass(txn::Engine& engine, TextChange* change, txn::Patience* patience)
+      : history_(engine), change_(*change), patience_(*patience) {}
+
+  Status add(const DocumentKey& document, const txn::RowView& row) {
+    std::string_view value = row.value;
+    if (row.large) {
+      STRATA_ASSIGN(value, history_.value_of(row));
+    }
+    rows_ += value.size() / kBytesOfARow;
+    STRATA_TRY(patience_.spend(value.size()));
+    return change_.add(document.kind, document.key, {row.position(), row.timestamp}, value);
+  }
+  // For each row, added or not. Whether it should be the last one of the pass.
+  Result<bool> next() {
+    STRATA_TRY(patience_.spend(kRowCosts));
+    return ++rows_ >= kRowsAtOnce;
+  }
+
+ private:
+  txn::History history_;
+  TextChange& change_;
+  txn::Patience& patience_;
+  uint64_t rows_ = 0;
+};
+
+// One pass of a diff.
 struct DiffPass {
-  txn::Engine& engine;
   TextChange& change;
   size_t space_bytes;
-  txn::History history;
+  RowPass rows;
   Status status;
   bool fits = true;  // the base is what it should be
-  size_t seen = 0;
   std::string last;  // key that the pass was cut at; empty: it came to the end
 
   bool take(std::string_view key, tree::Change what, std::string_view row_bytes) {
     const auto document = document_key(key, space_bytes);
-    if (document) {
-      status = take_document(*document, what, row_bytes);
-      if (!status || !fits) return false;
-    }
-    if (++seen < kChangesAtOnce) return true;
-    last.assign(key);
-    return false;
+    if (document) status = take_document(*document, what, row_bytes);
+    if (!status || !fits) return false;
+    const auto enough = rows.next();
+    if (!enough) status = enough.status();
+    if (!status) return false;
+    if (*enough) last.assign(key);
+    return !*enough;
   }
 
   Status take_document(const DocumentKey& document, tree::Change what, std::string_view row_bytes) {
@@ -57,11 +86,7 @@ struct DiffPass {
     if (!fits || what == tree::Change::kRemoved) return Status::ok();
     txn::RowView row;
     STRATA_TRY(txn::read_row(row_bytes, &row));
-    std::string_view value = row.value;
-    if (row.large) {
-      STRATA_ASSIGN(value, history.value_of(row));
-    }
-    return change.add(document.kind, document.key, {row.position(), row.timestamp}, value);
+    return rows.add(document, row);
   }
 };
 
@@ -110,19 +135,18 @@ TextSnapshotPtr TextIndex::find(const txn::BranchState& branch, std::string_view
   return newest->head.present == head.present ? newest : nullptr;
 }
 
-// What to start from: the line's own snapshot, else that of its parent, else that of any branch.
-TextSnapshotPtr TextIndex::base_for(const Line& line, std::string_view space, const txn::Head& head) const {
+// What a line without a snapshot starts from: that of its parent, else that of any branch.
+TextSnapshotPtr TextIndex::base_for(const Line& line, const txn::Head& head) const {
   std::vector<TextSnapshotPtr> candidates;
   {
     const base::MutexLock lock(mutex_);
-    if (line.newest != nullptr) return line.newest;
     for (const auto& [key, other] : lines_) {
-      if (key.second != space || other->newest == nullptr) continue;
+      if (key.second != line.space || other->newest == nullptr) continue;
       const bool parent = line.branch->origin.parent == other->branch->origin.name;
       candidates.insert(parent ? candidates.begin() : candidates.end(), other->newest);
     }
   }
-  const model::KeySpan span = model::space_span(space);
+  const model::KeySpan span = model::space_span(line.space);
   const tree::ReadGuard guard(engine_.forest());
   const auto end = engine_.forest().rank(head.present, span.end);
   const auto begin = engine_.forest().rank(head.present, span.begin);
@@ -138,51 +162,98 @@ void TextIndex::publish(Line* line, const TextSnapshotPtr& snapshot) {
   const base::MutexLock lock(mutex_);
   if (line->newest != nullptr && line->newest->head.commit > snapshot->head.commit) return;
   before = std::exchange(line->newest, snapshot);
+  changed_.store(true);
 }
 
 // ---- catching up ----
 
-Result<TextSnapshotPtr> TextIndex::catch_up(const txn::BranchPtr& branch, std::string_view space,
-                                            const HeldHead& held) {
+Result<TextSnapshotPtr> TextIndex::catch_up(const txn::BranchPtr& branch, std::string_view space, const HeldHead& held,
+                                            txn::Patience* patience) {
   const LinePtr line = line_of(branch, space);
-  const base::MutexLock building(line->building);
+  STRATA_TRY(patience->lock(line->building));
+  const std::unique_lock<std::mutex> building(line->building.native(), std::adopt_lock);
   const TextSnapshotPtr newest = newest_of(*line);
   if (newest != nullptr && newest->head.present == held.head().present) return newest;
-  STRATA_ASSIGN(TextSnapshotPtr snapshot, build(base_for(*line, space, held.head()), space, held));
-  if (snapshot == nullptr) {  // the base was not what it should be
-    STRATA_ASSIGN(snapshot, build(nullptr, space, held));
-  }
+  STRATA_ASSIGN(TextSnapshotPtr snapshot, make(*line, held, patience));
   if (!branch->deleted.load(std::memory_order_acquire)) publish(line.get(), snapshot);
   return snapshot;
 }
 
-// Null: the base does not fit.
-Result<TextSnapshotPtr> TextIndex::build(const TextSnapshotPtr& base, std::string_view space,
-                                         const HeldHead& held) const {
-  tree::Forest& forest = engine_.forest();
-  const model::KeySpan span = model::space_span(space);
-  const tree::Root from = base != nullptr ? base->head.present : tree::Root();
-  TextChange change(base.get());
-  std::string begin = span.begin;
-  while (!begin.empty()) {
-    const tree::ReadGuard guard(forest);
-    DiffPass pass{engine_, change, space.size(), txn::History(engine_), Status::ok(), true, 0, {}};
-    const auto visit = [&](std::string_view key, tree::Change what, std::string_view, std::string_view row) {
-      return pass.take(key, what, row);
-    };
-    STRATA_TRY(forest.diff(from, held.head().present, {begin, span.end}, visit));
-    STRATA_TRY(pass.status);
-    if (!pass.fits) return TextSnapshotPtr();
-    begin = pass.last.empty() ? std::string() : pass.last + '\0';
+Result<TextSnapshotPtr> TextIndex::make(const Line& line, const HeldHead& held, txn::Patience* patience) const {
+  TextSnapshotPtr base = newest_of(line);
+  const bool files = base == nullptr && files_ != nullptr && files_->has_spare(line.space);
+  if (base == nullptr) base = base_for(line, held.head());
+  std::vector<index::SegmentPtr> segments;
+  if (base != nullptr) {
+    STRATA_ASSIGN(TextSnapshotPtr snapshot, changed_since(*base, line.space, held, files, patience));
+    if (snapshot != nullptr) return snapshot;
+    for (const index::LiveSegment& segment : base->segments) segments.push_back(segment.segment);
   }
-  std::unique_ptr<TextSnapshot> snapshot = change.finish(true);
+  if (files) {
+    for (index::SegmentPtr& segment : files_->spare(line.space)) segments.push_back(std::move(segment));
+  }
+  return matched(std::move(segments), line.space, held, patience);
+}
+
+TextSnapshotPtr TextIndex::finish(std::unique_ptr<TextSnapshot> snapshot, const HeldHead& held) const {
   snapshot->head = held.head();
-  snapshot->pin = forest.pin(held.head().commit, {&held.head().present, 1});
+  snapshot->pin = engine_.forest().pin(held.head().commit, {&held.head().present, 1});
   return TextSnapshotPtr(std::move(snapshot));
 }
 
+// Null: the base does not fit, or differs much although it should be near.
+Result<TextSnapshotPtr> TextIndex::changed_since(const TextSnapshot& base, std::string_view space, const HeldHead& held,
+                                                 bool only_if_near, txn::Patience* patience) const {
+  tree::Forest& forest = engine_.forest();
+  const model::KeySpan span = model::space_span(space);
+  TextChange change(&base);
+  std::string begin = span.begin;
+  while (!begin.empty()) {
+    const tree::ReadGuard guard(forest);
+    DiffPass pass{change, space.size(), RowPass(engine_, &change, patience), Status::ok(), true, {}};
+    const auto visit = [&](std::string_view key, tree::Change what, std::string_view, std::string_view row) {
+      return pass.take(key, what, row);
+    };
+    STRATA_TRY(forest.diff(base.head.present, held.head().present, {begin, span.end}, visit));
+    STRATA_TRY(pass.status);
+    if (!pass.fits || (only_if_near && !pass.last.empty())) return TextSnapshotPtr();
+    begin = pass.last.empty() ? std::string() : pass.last + '\0';
+  }
+  return finish(change.finish(true), held);
+}
+
+// What the segments have of the state, and what else there is in it.
+Result<TextSnapshotPtr> TextIndex::matched(std::vector<index::SegmentPtr> segments, std::string_view space,
+                                           const HeldHead& held, txn::Patience* patience) const {
+  TextMatcher matcher(std::move(segments));
+  TextChange change(nullptr);
+  for (size_t number = 0; number < kDocumentKinds; ++number) {
+    const auto kind = static_cast<DocumentKind>(number);
+    const model::KeySpan span = model::prefix_span(space, document_tag(kind));
+    std::string begin = span.begin;
+    while (!begin.empty()) {
+      const tree::ReadGuard guard(engine_.forest());
+      RowPass pass(engine_, &change, patience);
+      tree::Cursor cursor(engine_.forest(), held.head().present);
+      STRATA_TRY(cursor.seek(begin));
+      begin.clear();
+      for (bool enough = false; begin.empty() && cursor.valid() && cursor.key() < span.end;) {
+        const DocumentKey document{kind, cursor.key().substr(span.begin.size())};
+        txn::RowView row;
+        STRATA_TRY(txn::read_row(cursor.row(), &row));
+        if (!matcher.match(kind, document.key, {row.position(), row.timestamp})) STRATA_TRY(pass.add(document, row));
+        STRATA_ASSIGN(enough, pass.next());
+        if (enough) begin.assign(cursor.key()).push_back('\0');
+        STRATA_TRY(cursor.next());
+      }
+    }
+  }
+  for (index::LiveSegment& segment : matcher.finish()) change.adopt(std::move(segment));
+  return finish(change.finish(true), held);
+}
+
 Result<TextSnapshotPtr> TextIndex::with_writes(const TextSnapshotPtr& base, std::string_view space,
-                                               const txn::View& view) const {
+                                               const txn::View& view, txn::Patience* patience) const {
   if (view.own_writes() == nullptr || view.own_writes()->empty()) return base;
   const model::KeySpan span = model::space_span(space);
   TextChange change(base.get());
@@ -192,6 +263,7 @@ Result<TextSnapshotPtr> TextIndex::with_writes(const TextSnapshotPtr& base, std:
     const auto document = document_key(write.key, space.size());
     if (!document) continue;
     changed = true;
+    STRATA_TRY(patience->spend(write.value.size() + kRowCosts));
     change.remove(document->kind, document->key);
     // Nothing else has this identity, and nobody keeps it.
     if (!write.tombstone) STRATA_TRY(change.add(document->kind, document->key, {}, write.value));
@@ -213,106 +285,6 @@ Result<TextSnapshotPtr> TextIndex::of_past(txn::View& view, std::string_view spa
   STRATA_TRY(view.scan(range, visit).status());
   STRATA_TRY(status);
   return TextSnapshotPtr(change.finish(false));
-}
-
-// ---- at leisure ----
-
-void TextIndex::background_step() {
-  std::vector<LinePtr> lines;
-  std::vector<LinePtr> forgotten;  // let go of without the lock
-  {
-    const base::MutexLock lock(mutex_);
-    for (auto line = lines_.begin(); line != lines_.end();) {
-      const bool gone = line->second->branch->deleted.load(std::memory_order_acquire);
-      (gone ? forgotten : lines).push_back(line->second);
-      line = gone ? lines_.erase(line) : std::next(line);
-    }
-  }
-  for (const LinePtr& line : lines) {
-    follow(line);
-    merge_large(line);
-  }
-}
-
-// Keeps a snapshot from falling so far behind that the nodes it keeps alive weigh.
-void TextIndex::follow(const LinePtr& line) {
-  const TextSnapshotPtr newest = newest_of(*line);
-  std::optional<HeldHead> held;
-  {
-    const tree::ReadGuard guard(engine_.forest());
-    const txn::Head head = line->branch->visible.load();
-    if (newest == nullptr || line->branch->deleted.load(std::memory_order_acquire) ||
-        head.commit < newest->head.commit + kFarBehind) {
-      return;
-    }
-    held.emplace(engine_, head);
-  }
-  (void)catch_up(line->branch, line->space, *held);  // a search will say what is wrong
-}
-
-void TextIndex::merge_large(const LinePtr& line) {
-  const TextSnapshotPtr before = newest_of(*line);
-  if (before == nullptr) return;
-  const std::vector<size_t> chosen = TextChange::due(before->segments, UINT64_MAX);
-  if (chosen.empty()) return;
-  std::vector<index::LiveSegment> sources;
-  sources.reserve(chosen.size());
-  for (const size_t i : chosen) sources.push_back(before->segments[i]);
-  const index::SegmentPtr merged = index::merge_segments(sources);
-  if (merged == nullptr) return;
-
-  // What happened meanwhile: documents died, or the sources were merged by others.
-  const base::MutexLock building(line->building);
-  const TextSnapshotPtr now = newest_of(*line);
-  auto live = std::make_shared<index::Liveness>(merged->documents());
-  auto after = std::make_unique<TextSnapshot>();
-  size_t found = 0;
-  for (const index::LiveSegment& segment : now->segments) {
-    const auto source = std::find_if(sources.begin(), sources.end(),
-                                     [&](const index::LiveSegment& s) { return s.segment == segment.segment; });
-    if (source == sources.end()) {
-      after->segments.push_back(segment);
-      continue;
-    }
-    ++found;
-    for (uint32_t document = 0; document < segment.segment->documents(); ++document) {
-      if (!source->alive(document) || segment.alive(document)) continue;
-      const uint32_t dead = merged->find(segment.segment->kind(document), segment.segment->key(document));
-      if (dead != index::kNoDocument) live->kill(dead);
-    }
-  }
-  if (found != sources.size()) return;
-  after->segments.push_back({merged, std::move(live)});
-  after->statistics = now->statistics;
-  after->head = now->head;
-  {
-    const tree::ReadGuard guard(engine_.forest());
-    after->pin = engine_.forest().pin(now->head.commit, {&now->head.present, 1});
-  }
-  publish(line.get(), TextSnapshotPtr(std::move(after)));
-}
-
-void TextIndex::release() {
-  std::map<LineKey, LinePtr> lines;
-  const base::MutexLock lock(mutex_);
-  lines.swap(lines_);
-}
-
-uint64_t TextIndex::memory_bytes() const {
-  std::vector<const index::TextSegment*> counted;
-  uint64_t bytes = 0;
-  const base::MutexLock lock(mutex_);
-  for (const auto& [key, line] : lines_) {
-    if (line->newest == nullptr) continue;
-    for (const index::LiveSegment& segment : line->newest->segments) {
-      if (segment.live != nullptr) bytes += segment.segment->documents() / 8;
-      counted.push_back(segment.segment.get());
-    }
-  }
-  std::sort(counted.begin(), counted.end());
-  counted.erase(std::unique(counted.begin(), counted.end()), counted.end());
-  for (const index::TextSegment* segment : counted) bytes += segment->bytes().size();
-  return bytes;
 }
 
 }  // namespace strata::derived

@@ -8,8 +8,8 @@
 namespace strata::index {
 namespace {
 
-// How far around a match whole words are looked for.
-constexpr size_t kAround = 1024;
+// A character is not looked for further than this.
+constexpr size_t kMostCharacterBytes = 1024;
 // A further occurrence of what the passage has already is worth this much of the first.
 constexpr float kRepeated = 0.1F;
 
@@ -19,7 +19,7 @@ size_t character_begin(std::string_view text, size_t at) {
   while (at > 0 && at < text.size()) {
     const bool inside = (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
     size_t end = 0;
-    if (!inside && (begins_character(base::decode_utf8(text, at, &end)) || ++steps > kAround)) break;
+    if (!inside && (begins_character(base::decode_utf8(text, at, &end)) || ++steps > kMostCharacterBytes)) break;
     --at;
   }
   return at;
@@ -42,6 +42,18 @@ size_t cut_after(std::string_view text, size_t count) {
   return cut == 0 ? at : cut;
 }
 
+// So many code points before and behind a place: what lies beyond cannot be part of a snippet that has the place.
+size_t step_back(std::string_view text, size_t at, size_t count) {
+  while (at > 0 && count > 0) count -= (static_cast<uint8_t>(text[--at]) & 0xC0) != 0x80 ? 1 : 0;
+  return at;
+}
+size_t step_on(std::string_view text, size_t at, size_t count) {
+  for (; at < text.size(); ++at) {
+    if ((static_cast<uint8_t>(text[at]) & 0xC0) != 0x80 && count-- == 0) break;
+  }
+  return at;
+}
+
 struct Piece {
   size_t begin;
   size_t end;
@@ -50,8 +62,8 @@ struct Piece {
 
 // The words around [begin, end) of a text.
 std::vector<Piece> pieces_around(std::string_view text, size_t begin, size_t end, SnippetMatcher* matcher) {
-  const size_t from = character_begin(text, begin > kAround ? begin - kAround : 0);
-  const size_t to = character_begin(text, std::min(text.size(), end + kAround));
+  const size_t from = character_begin(text, step_back(text, begin, kSnippetCharacters + 1));
+  const size_t to = character_begin(text, step_on(text, end, kSnippetCharacters + 1));
   WordReader reader(text.substr(from, to - from));
   std::vector<Piece> pieces;
   for (Word word; reader.next(&word);) {
@@ -117,10 +129,10 @@ int SnippetMatcher::match(const Word& word) {
 
 int SnippetMatcher::match_text(std::string_view word) {
   if (word.empty() || !first_bytes_[static_cast<uint8_t>(word[0])]) return -1;
-  const auto known = known_.find(std::string(word));
+  const auto known = known_.find(word);
   if (known != known_.end()) return known->second;
   int number = -1;
-  const auto stemmed = stems_.find(std::string(stem(word)));
+  const auto stemmed = stems_.find(stem(word));
   if (stemmed != stems_.end()) number = stemmed->second;
   for (const auto& [prefix, of_prefix] : prefixes_) {
     if (number < 0 && word.starts_with(prefix)) number = of_prefix;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,15 +31,20 @@ class SnippetMatcher {
   size_t count() const { return weights_.size(); }
 
  private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Numbers = std::unordered_map<std::string, int, Hash, std::equal_to<>>;
   int match_text(std::string_view word);
   void add(const QueryTerm& term, float weight);
   void add_first(std::string_view word);
 
   std::array<bool, 256> first_bytes_{};
-  std::unordered_map<std::string, int> stems_;
+  Numbers stems_;
   std::vector<std::pair<std::string, int>> prefixes_;
   std::vector<float> weights_;
-  std::unordered_map<std::string, int> known_;
+  Numbers known_;
 };
 
 class SnippetMaker {

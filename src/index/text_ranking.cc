@@ -10,6 +10,9 @@
 namespace strata::index {
 namespace {
 
+// How often a search asks whether it is still wanted: in matches, and what each look into a segment costs.
+constexpr size_t kAskEvery = size_t{1} << 20;
+constexpr size_t kLookCosts = 64;
 constexpr size_t kKeptScores = size_t{4} << 20;  // of a thread's scratch memory, between searches
 
 // What one thread's searches use again.
@@ -45,7 +48,10 @@ class Ranker {
 
   TextRanking run() {
     TextRanking ranking;
-    for (const QueryTerm& term : search_.query.any) ranking.any_weights.push_back(add_term(term, nullptr));
+    for (const QueryTerm& term : search_.query.any) {
+      ranking.any_weights.push_back(add_term(term, nullptr));
+      if (ended_) break;
+    }
     std::vector<uint64_t> required;
     bool first = true;
     for (const QueryTerm& term : search_.query.phrases) {
@@ -60,8 +66,14 @@ class Ranker {
                               std::back_inserter(both));
         required = std::move(both);
       }
+      if (ended_) break;
     }
-    for (const QueryTerm& term : search_.query.never) exclude(term);
+    for (const QueryTerm& term : search_.query.never) {
+      exclude(term);
+      if (ended_) break;
+    }
+    ranking.ended = ended_;
+    if (ended_) return ranking;
     ranking.hits = best(search_.query.phrases.empty() ? touched_ : required);
     return ranking;
   }
@@ -81,6 +93,10 @@ class Ranker {
       scratch_.collector.collect(term, {source.live, kinds_}, &matches_);
       ends_.push_back(matches_.size());
     }
+    done_ += matches_.size() + search_.sources.size() * kLookCosts;
+    if (done_ < kAskEvery || search_.keep_on == nullptr) return;
+    done_ = 0;
+    ended_ = ended_ || !(*search_.keep_on)();
   }
 
   // Adds what the term is worth to the documents that have it; names them if asked to.
@@ -154,6 +170,8 @@ class Ranker {
   float average_ = 1;
   uint32_t kinds_ = 0;
   std::vector<uint64_t> touched_;
+  size_t done_ = 0;
+  bool ended_ = false;
   // Of the term under way, and where those of each source end.
   std::vector<TextMatch> matches_;
   std::vector<size_t> ends_;

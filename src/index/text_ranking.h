@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct TextSearch {
   TextStatistics statistics;    // of all sources
   uint32_t kinds = UINT32_MAX;  // those searched, a bit each
   size_t k = 10;
+  const std::function<bool()>* keep_on = nullptr;  // asked now and then; false ends the search
 };
 
 struct TextHit {
@@ -54,6 +56,7 @@ struct TextRanking {
   std::vector<TextHit> hits;          // at most k, best first
   std::vector<float> any_weights;     // of query.any: what one occurrence is worth
   std::vector<float> phrase_weights;  // of query.phrases
+  bool ended = false;                 // by keep_on: there are no hits
 };
 
 TextRanking rank_text(const TextSearch& search);

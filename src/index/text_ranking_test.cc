@@ -325,6 +325,28 @@ TEST(TextSegment, RefusesDamage) {
   }
 }
 
+TEST(TextRanking, ASearchThatIsNotWantedAnyMoreEnds) {
+  SegmentBuilder builder;
+  builder.add_string(WordTable::kText, 0, "fox");
+  builder.end_document(0, "k", {});
+  const std::vector<TextSource> sources = {{{builder.build(), nullptr}, 0}};
+  TextQuery query;
+  for (int i = 0; i < 100'000; ++i) query.any.push_back({"", {"fox"}, "", 1});
+  TextSearch search{query, sources, {}};
+  search.statistics.documents[0] = search.statistics.units[0] = 1;
+  int asked = 0;
+  const std::function<bool()> keep_on = [&asked] { return ++asked < 3; };
+  search.keep_on = &keep_on;
+  const TextRanking ended = rank_text(search);
+  EXPECT_TRUE(ended.ended);
+  EXPECT_TRUE(ended.hits.empty());
+  EXPECT_EQ(asked, 3);
+  search.keep_on = nullptr;
+  const TextRanking whole = rank_text(search);
+  EXPECT_FALSE(whole.ended);
+  EXPECT_EQ(whole.hits.size(), 1u);
+}
+
 std::string snippet(std::string_view query_text, const std::vector<std::string>& texts) {
   const TextQuery query = parse_text_query(query_text);
   TextRanking ranking;

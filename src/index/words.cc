@@ -1,6 +1,7 @@
 #include "index/words.h"
 
 #include <libstemmer.h>
+#include <utf8proc.h>
 
 #include <array>
 #include <cstring>
@@ -26,6 +27,11 @@ bool is_plain(char c) { return static_cast<uint8_t>(c) < 0x80; }
 constexpr size_t kLeastStemmed = 3;
 
 }  // namespace
+
+std::string word_rules() {
+  constexpr std::string_view kOwnRules = "words 1";  // to be counted up when other words come out of a text
+  return std::string(kOwnRules) + ", Unicode " + utf8proc_unicode_version() + ", Snowball English";
+}
 
 bool WordReader::next(Word* word) {
   while (true) {

@@ -16,6 +16,9 @@
 
 namespace strata::index {
 
+// Names the rules by which a text becomes words: what was indexed by others does not fit.
+std::string word_rules();
+
 // What is longer is known by its beginning alone.
 constexpr size_t kMaxWordBytes = 200;
 

@@ -10,6 +10,7 @@
 #include "model/utf8.h"
 #include "primitives/space_marker.h"
 #include "txn/context.h"
+#include "txn/patience.h"
 #include "txn/view.h"
 
 namespace strata {
@@ -26,10 +27,16 @@ static_assert(static_cast<int>(SearchPrimitive::kEvent) == static_cast<int>(Docu
               static_cast<int>(SearchPrimitive::kState) == static_cast<int>(DocumentKind::kState) &&
               static_cast<int>(SearchPrimitive::kVector) == static_cast<int>(DocumentKind::kVector));
 
+// What a call that waits for nothing does by itself; the rest may take longer than that.
+constexpr size_t kMostQueryBytesAtOnce = 64u << 10;
+constexpr size_t kMostHitsAtOnce = 1000;
+constexpr uint64_t kMostWrittenAtOnce = 1u << 20;  // bytes, of the open transaction
+
 // One search: what it looks at, and the snapshots of it.
 class TextSearcher {
  public:
-  TextSearcher(const txn::Context& context, const SearchRequest& request) : context_(context), request_(request) {
+  TextSearcher(const txn::Context& context, const SearchRequest& request)
+      : context_(context), request_(request), patience_(context.keep_on) {
     if (request.spaces) {
       for (const std::string_view space : *request.spaces) spaces_.emplace_back(space);
       std::sort(spaces_.begin(), spaces_.end());
@@ -47,6 +54,7 @@ class TextSearcher {
     for (const std::string& space : spaces_) STRATA_TRY(model::check_space_name(space));
     STRATA_TRY(open());
     note_reads();
+    STRATA_TRY(check_waits(request_.query.size() > kMostQueryBytesAtOnce));
     const index::TextQuery query = index::parse_text_query(request_.query);
     std::vector<SearchHit> hits;
     if (query.empty()) return hits;
@@ -62,7 +70,11 @@ class TextSearcher {
       }
     }
     search.sources = sources;
+    static const KeepOn kNoLonger = [] { return false; };
+    search.keep_on = context_.may_wait ? context_.keep_on : &kNoLonger;
     const index::TextRanking ranking = index::rank_text(search);
+    if (ranking.ended) return context_.may_wait ? txn::Patience::ended() : would_wait();
+    STRATA_TRY(check_waits(ranking.hits.size() > kMostHitsAtOnce));
     index::SnippetMatcher matcher(query, ranking);
     for (const index::TextHit& found : ranking.hits) {
       const index::TextSource& source = sources[found.source];
@@ -104,32 +116,36 @@ class TextSearcher {
   Status find_snapshots() {
     derived::TextIndex& index = context_.caches->text();
     if (view_->past()) {
-      if (!context_.may_wait) return would_wait();
+      STRATA_TRY(check_waits(true));
       for (const std::string& space : spaces_) {
         STRATA_ASSIGN(TextSnapshotPtr snapshot, derived::TextIndex::of_past(*view_, space));
         snapshots_.push_back(std::move(snapshot));
       }
       return Status::ok();
     }
+    const txn::WriteSet* writes = view_->own_writes();
+    STRATA_TRY(check_waits(writes != nullptr && writes->bytes() > kMostWrittenAtOnce));
     for (const std::string& space : spaces_) {
       TextSnapshotPtr snapshot = index.find(*context_.branch, space, view_->head());
       if (snapshot == nullptr) {
-        if (!context_.may_wait) return would_wait();
+        STRATA_TRY(check_waits(true));
         STRATA_TRY(catch_up(space, &snapshot));
       }
-      STRATA_ASSIGN(snapshot, index.with_writes(snapshot, space, *view_));
+      STRATA_ASSIGN(snapshot, index.with_writes(snapshot, space, *view_, &patience_));
       snapshots_.push_back(std::move(snapshot));
     }
     return Status::ok();
   }
 
-  static Status would_wait() { return Status::error(Code::kWouldBlock, "the text index is behind"); }
+  static Status would_wait() { return Status::error(Code::kWouldBlock, "this search takes long"); }
+  // Before what takes long.
+  Status check_waits(bool takes_long) const { return takes_long && !context_.may_wait ? would_wait() : Status::ok(); }
 
   // Without the view, whose guard would be in the way of others; its head stays.
   Status catch_up(const std::string& space, TextSnapshotPtr* snapshot) {
     if (!held_) held_.emplace(*context_.engine, view_->head());
     view_.reset();
-    STRATA_ASSIGN(*snapshot, context_.caches->text().catch_up(context_.branch, space, *held_));
+    STRATA_ASSIGN(*snapshot, context_.caches->text().catch_up(context_.branch, space, *held_, &patience_));
     view_.emplace(context_);
     if (context_.transaction != nullptr) {
       STRATA_TRY(view_->open(request_.as_of));
@@ -156,6 +172,7 @@ class TextSearcher {
     }
     STRATA_ASSIGN(const auto row, view_->get(TreeKey(hit.space, derived::document_tag(kind), key)));
     if (!row) return Status::ok();
+    STRATA_TRY(patience_.spend(row->value.size()));
     STRATA_ASSIGN(const ValueView value, derived::searched_value(kind, row->value));
     index::SnippetMaker maker(matcher);
     STRATA_TRY(derived::visit_strings(
@@ -166,6 +183,7 @@ class TextSearcher {
 
   const txn::Context& context_;
   const SearchRequest& request_;
+  txn::Patience patience_;
   std::vector<std::string> spaces_;
   uint32_t kinds_ = 0;
   std::optional<derived::HeldHead> held_;

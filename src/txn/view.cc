@@ -1,6 +1,7 @@
 #include "txn/view.h"
 
 #include "base/check.h"
+#include "txn/patience.h"
 
 namespace strata::txn {
 
@@ -90,8 +91,7 @@ Status View::ask() {
   if (!context_.may_wait && read_ > kWithoutWaiting) {
     return Status::error(Code::kWouldBlock, "this reads very much");
   }
-  if (context_.keep_on == nullptr || (*context_.keep_on)()) return Status::ok();
-  return Status::error(Code::kInvalidArgument, "the operation was ended", "call it again");
+  return Patience(context_.keep_on).ask();
 }
 
 // The rows of up to two trees and the own writes, merged in key order, either way.

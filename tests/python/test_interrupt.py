@@ -79,3 +79,50 @@ def test_a_handler_that_does_not_raise_changes_nothing(db):
     assert len(rows) == KEYS
     assert rows[-1] == (f"k{KEYS - 1:07}", KEYS - 1)
     assert seen == [signal.SIGINT]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Much that was never searched."""
+    with Strata.cache() as database:
+        for start in range(0, 60_000, 10_000):
+            database.kv_batch_put({f"k{n}": f"fox number {n} " * 30 for n in range(start, start + 10_000)})
+        yield database
+
+
+SEARCHES = {
+    "the first search": lambda db: db.search("fox"),
+    "a search of the past": lambda db: db.search("fox", as_of=db.info()["commit_timestamp"]),
+    "many words": lambda db: db.search(" ".join(f"w{n}" for n in range(1_000_000)) + " fox"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_long_search_ends_soon(texts, name):
+    over = []
+    assert interrupted(lambda: over.append(SEARCHES[name](texts))) < 1
+    assert over == []
+    if name == "the first search":
+        assert len(texts.search("fox", k=100_000)) == 60_000
+
+
+@pytest.mark.slow
+def test_who_waits_for_another_search_can_be_interrupted():
+    with Strata.cache() as db:
+        db.kv_batch_put({f"k{n}": f"fox number {n} " * 300 for n in range(6_000)})
+        found = []
+        begun = threading.Event()
+
+        def first():
+            with db.session() as s:
+                begun.set()
+                found.extend(s.search("fox", k=10_000))
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        begun.wait()
+        over = []
+        assert interrupted(lambda: over.append(db.search("fox"))) < 1
+        thread.join()
+        assert len(found) == 6_000
