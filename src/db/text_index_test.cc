@@ -165,10 +165,10 @@ TEST_F(TextIndexTest, BranchesShareFilesAndFindTheirOwn) {
   session = nullptr;
   EXPECT_EQ(names().size(), 2u);
   session = open();
+  EXPECT_EQ(found(*session, "fox hen"), there);
   use(*session, "other");
   EXPECT_EQ(found(*session, "fox hen"), here);
   use(*session, "default");
-  EXPECT_EQ(found(*session, "fox hen"), there);
   // The segment of the other branch goes with it.
   {
     Call call(*session, Call::kWait);

@@ -1,6 +1,6 @@
 #include "derived/text_files.h"
 
-#include <set>
+#include <algorithm>
 #include <utility>
 
 #include "index/words.h"
@@ -97,6 +97,21 @@ std::vector<index::SegmentPtr> TextFiles::spare(std::string_view space) {
 
 // ---- writing ----
 
+// The segments of files that are in memory, and null.
+std::set<const index::TextSegment*> TextFiles::in_memory() const {
+  std::set<const index::TextSegment*> segments;
+  for (const auto& [name, entry] : entries_) segments.insert(entry.segment.lock().get());
+  return segments;
+}
+
+bool TextFiles::lacks(const std::vector<Wanted>& wanted, uint64_t least_bytes) {
+  const base::MutexLock lock(mutex_);
+  const std::set<const index::TextSegment*> kept = in_memory();
+  return std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& one) {
+    return one.segment->bytes().size() >= least_bytes && !kept.contains(one.segment.get());
+  });
+}
+
 bool TextFiles::keep(const std::vector<Wanted>& wanted, uint64_t least_bytes,
                      const std::function<bool(std::string_view)>& is_known) {
   if (read_only_) return true;
@@ -104,8 +119,7 @@ bool TextFiles::keep(const std::vector<Wanted>& wanted, uint64_t least_bytes,
   list();
   std::set<const index::TextSegment*> all;
   for (const Wanted& one : wanted) all.insert(one.segment.get());
-  std::set<const index::TextSegment*> kept;
-  for (const auto& [name, entry] : entries_) kept.insert(entry.segment.lock().get());
+  std::set<const index::TextSegment*> kept = in_memory();
   bool saved = true;
   for (const Wanted& one : wanted) {
     const std::string_view bytes = one.segment->bytes();

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ class TextFiles {
  public:
   TextFiles(os::FileSystem& fs, std::string folder, uint64_t database_id, bool read_only);
 
+  bool read_only() const { return read_only_; }
   // Whether files have segments of the space that memory does not.
   bool has_spare(std::string_view space);
   // Those segments. What is damaged or made by other rules is removed.
@@ -34,6 +36,8 @@ class TextFiles {
     std::string_view space;
     index::SegmentPtr segment;
   };
+  // Whether anything that is wanted and has at least so many bytes has no file yet.
+  bool lacks(const std::vector<Wanted>& wanted, uint64_t least_bytes);
   // Files for all that is wanted and has at least so many bytes. Removed are files of what was wanted before, and of
   // spaces of which `is_known` says that nobody wants anything else. False: not all could be written.
   bool keep(const std::vector<Wanted>& wanted, uint64_t least_bytes,
@@ -48,6 +52,7 @@ class TextFiles {
     bool wanted = false;                              // by the last keep that knew it
   };
   void list() REQUIRES_LOCK(mutex_);
+  std::set<const index::TextSegment*> in_memory() const REQUIRES_LOCK(mutex_);
   Result<std::string> read_space(const CacheFile& file) const;
   Result<index::SegmentPtr> read_segment(const std::string& name) const;
   void drop(const std::string& name) const;

@@ -37,7 +37,9 @@ class TextFilesTest : public ::testing::Test {
   }
   void write(const std::string& name, std::string_view bytes) {
     const std::string path = os::join_path(kFolder, name);
-    if (*memory_->exists(path)) EXPECT_TRUE(memory_->remove(path).is_ok());
+    if (*memory_->exists(path)) {
+      EXPECT_TRUE(memory_->remove(path).is_ok());
+    }
     const auto file = *memory_->open(path, os::OpenMode::kCreateNew);
     EXPECT_TRUE(file->write(0, bytes).is_ok());
   }
@@ -198,7 +200,9 @@ TEST_F(TextFilesTest, AFailingDiskMeansNoFile) {
       EXPECT_TRUE(loaded.empty());  // it is in memory
       TextFiles again(*memory, kFolder, kId, false);
       const auto found = again.spare("s");
-      if (saved) EXPECT_EQ(found.size(), 1u) << at;
+      if (saved) {
+        EXPECT_EQ(found.size(), 1u) << at;
+      }
       for (const auto& one : found) EXPECT_EQ(one->bytes(), segment->bytes()) << at;
       EXPECT_EQ(memory->list(kFolder).is_ok() ? memory->list(kFolder)->size() : 0, found.size()) << at;
     }

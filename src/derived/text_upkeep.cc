@@ -131,7 +131,7 @@ bool TextIndex::is_known(std::string_view space) const {
 
 // Files for the segments of what there is; false: not all could be written.
 bool TextIndex::keep_files(uint64_t least_bytes) {
-  if (files_ == nullptr) return true;
+  if (files_ == nullptr || files_->read_only()) return true;
   const std::vector<LinePtr> lines = living_lines();
   std::vector<TextFiles::Wanted> wanted;
   for (const LinePtr& line : lines) {
@@ -146,7 +146,7 @@ bool TextIndex::keep_files(uint64_t least_bytes) {
     for (const index::LiveSegment& segment : newest->segments) wanted.push_back({line->space, segment.segment});
   }
   // A commit that a power cut takes back must not leave its text behind: another one may get its place in the log.
-  if (!engine_.flush()) return false;
+  if (files_->lacks(wanted, least_bytes) && !engine_.flush()) return false;
   std::map<std::string, bool, std::less<>> known;
   return files_->keep(wanted, least_bytes, [&](std::string_view space) {
     const auto at = known.find(space);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "index/text_matches.h"
@@ -13,6 +14,10 @@ namespace {
 // How often a search asks whether it is still wanted: in matches, and what each look into a segment costs.
 constexpr size_t kAskEvery = size_t{1} << 20;
 constexpr size_t kLookCosts = 64;
+// Where more than one of so many documents has a score, all are looked at instead of a list of those.
+constexpr uint64_t kFew = 8;
+// Scores looked at together.
+constexpr size_t kBlock = 64;
 constexpr size_t kKeptScores = size_t{4} << 20;  // of a thread's scratch memory, between searches
 
 // What one thread's searches use again.
@@ -73,19 +78,37 @@ class Ranker {
       if (ended_) break;
     }
     ranking.ended = ended_;
-    if (ended_) return ranking;
-    ranking.hits = best(search_.query.phrases.empty() ? touched_ : required);
+    if (ended_ || search_.k == 0) return ranking;
+    if (!search_.query.phrases.empty()) {
+      offer_all(required);
+    } else if (scattered_) {
+      offer_scattered();
+    } else {
+      offer_all(touched_);
+    }
+    std::sort_heap(best_.begin(), best_.end(), Order{*this});
+    ranking.hits = std::move(best_);
     return ranking;
   }
   // Whatever ended the search, the next one finds zeros.
   ~Ranker() {
-    for (const uint64_t place : touched_) scratch_.scores[place] = 0;
+    if (scattered_) {
+      std::fill_n(scratch_.scores.begin(), total_, 0.0F);
+    } else {
+      for (const uint64_t place : touched_) scratch_.scores[place] = 0;
+    }
     if (scratch_.scores.size() > kKeptScores) std::vector<float>().swap(scratch_.scores);
   }
   Ranker(const Ranker&) = delete;
   Ranker& operator=(const Ranker&) = delete;
 
  private:
+  // Best first.
+  struct Order {
+    const Ranker& ranker;
+    bool operator()(const TextHit& a, const TextHit& b) const { return ranker.better(a, b); }
+  };
+
   void collect(const QueryTerm& term) {
     matches_.clear();
     ends_.clear();
@@ -103,6 +126,7 @@ class Ranker {
   float add_term(const QueryTerm& term, std::vector<uint64_t>* names) {
     collect(term);
     const float weight = term_weight(documents_, matches_.size(), term.times);
+    scattered_ = scattered_ || touched_.size() + matches_.size() > total_ / kFew;
     size_t at = 0;
     for (size_t i = 0; i < search_.sources.size(); ++i) {
       const TextSegment& segment = *search_.sources[i].live.segment;
@@ -110,7 +134,7 @@ class Ranker {
       for (; at < ends_[i]; ++at) {
         const TextMatch& match = matches_[at];
         float& score = scores[match.document];
-        if (score == 0) touched_.push_back(bases_[i] + match.document);
+        if (!scattered_ && score == 0) touched_.push_back(bases_[i] + match.document);
         score += term_score(weight, match.frequency, static_cast<float>(segment.length(match.document)), average_);
         if (names != nullptr) names->push_back(bases_[i] + match.document);
       }
@@ -140,26 +164,44 @@ class Ranker {
     return first.live.segment->key(a.document) < second.live.segment->key(b.document);
   }
 
-  std::vector<TextHit> best(const std::vector<uint64_t>& places) const {
-    const auto order = [this](const TextHit& a, const TextHit& b) { return better(a, b); };
-    std::vector<TextHit> heap;  // the worst first
+  // The least score that can be among the best.
+  float least() const {
+    return best_.size() < search_.k ? std::numeric_limits<float>::denorm_min() : best_.front().score;
+  }
+
+  // REQUIRES: its score is least() or more.
+  void offer(uint64_t place) {
+    const auto source = static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
+    const TextHit hit{static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]),
+                      scratch_.scores[place]};
+    if (best_.size() == search_.k) {
+      if (!better(hit, best_.front())) return;
+      std::pop_heap(best_.begin(), best_.end(), Order{*this});
+      best_.pop_back();
+    }
+    best_.push_back(hit);
+    std::push_heap(best_.begin(), best_.end(), Order{*this});
+  }
+
+  void offer_all(const std::vector<uint64_t>& places) {
     for (const uint64_t place : places) {
-      const float score = scratch_.scores[place];
-      if (score <= 0 || (heap.size() == search_.k && score < heap.front().score)) continue;
-      const auto source =
-          static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
-      const TextHit hit{static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]), score};
-      if (heap.size() < search_.k) {
-        heap.push_back(hit);
-        std::push_heap(heap.begin(), heap.end(), order);
-      } else if (!heap.empty() && better(hit, heap.front())) {
-        std::pop_heap(heap.begin(), heap.end(), order);
-        heap.back() = hit;
-        std::push_heap(heap.begin(), heap.end(), order);
+      if (scratch_.scores[place] >= least()) offer(place);
+    }
+  }
+
+  // Whatever has a score.
+  void offer_scattered() {
+    const float* scores = scratch_.scores.data();
+    for (uint64_t begin = 0; begin < total_; begin += kBlock) {
+      const uint64_t end = std::min(begin + kBlock, total_);
+      const float wanted = least();
+      uint32_t found = 0;
+      for (uint64_t place = begin; place < end; ++place) found |= scores[place] >= wanted ? 1 : 0;
+      if (found == 0) continue;
+      for (uint64_t place = begin; place < end; ++place) {
+        if (scores[place] >= least()) offer(place);
       }
     }
-    std::sort_heap(heap.begin(), heap.end(), order);
-    return heap;
   }
 
   const TextSearch& search_;
@@ -170,6 +212,8 @@ class Ranker {
   float average_ = 1;
   uint32_t kinds_ = 0;
   std::vector<uint64_t> touched_;
+  bool scattered_ = false;     // touched_ does not name all documents that have a score
+  std::vector<TextHit> best_;  // a heap, the worst first; at most k
   size_t done_ = 0;
   bool ended_ = false;
   // Of the term under way, and where those of each source end.

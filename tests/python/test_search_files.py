@@ -75,6 +75,8 @@ def test_the_index_counts_as_disk_and_is_smaller_than_the_text(filled):
     with Strata.open(path) as db:
         with_files = db.info()["disk_bytes"]
         written = sum(len(value) for _key, value in db.kv_scan())
+        written += sum(len("".join(db.json_get(key).values())) for key in db.json_list())
+        written += sum(len(event["value"]["what"]) for event in db.event_list(None))
     assert kept <= written
     shutil.rmtree(path / "index")
     with Strata.open(path) as db:
