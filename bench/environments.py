@@ -72,15 +72,15 @@ def prepare(peer: Peer) -> str | None:
     home = peer.python.parent.parent
     print(f"installing {' '.join(peer.requires)} for {peer.title}", file=sys.stderr)
     venv.create(home, with_pip=True, clear=True)
-    done = subprocess.run(
-        [peer.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.requires],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        return (
-            f"could not be installed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'pip failed'}"
+    if peer.requires:
+        done = subprocess.run(
+            [peer.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.requires],
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["pip failed"]
+            return f"could not be installed: {lines[-1]}"
     (home / MARK).write_text("\n".join(peer.requires) + "\n")
     return None

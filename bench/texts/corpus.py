@@ -15,7 +15,7 @@ from pathlib import Path
 
 DICTIONARY = Path("/usr/share/dictd")
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-LEAST_BYTES = 400
+LEAST_BYTES = 150
 QUERIES = 200
 TERMS = (1, 2, 5)
 _WORD = re.compile(r"[a-z]{3,}")

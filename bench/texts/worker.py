@@ -118,10 +118,10 @@ def measure(module: Any, work: str, data: Path, folders: list[str]) -> Figures:
         store.reopen()
         store.search(queries["1"][0], K)
         figures["open_ms"] = (perf_counter() - start) * 1e3
-    if hasattr(store, "fork"):
-        figures["fork"] = forking(store, queries)
     if hasattr(store, "put"):
         figures["put"] = put_until_found(store, texts)
+    if hasattr(store, "fork"):
+        figures["fork"] = forking(store, queries)
     store.close()
     figures["index_x"] = index_bytes(store, place) / text_bytes
     if folders:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 
 from texts.adapters.base import Document
 
 BATCH = 1000
+_WORD = re.compile(r"\w+")
 
 
 def version() -> str:
@@ -33,7 +35,7 @@ class Store:
         self._db.execute("insert into docs(docs) values ('optimize')")
 
     def search(self, query: str, k: int) -> list[str]:
-        asked = " OR ".join(f'"{word}"' for word in query.split())
+        asked = " OR ".join(f'"{word}"' for word in _WORD.findall(query))
         found = self._db.execute("select key from docs where docs match ? order by rank limit ?", (asked, k))
         return [key for (key,) in found]
 

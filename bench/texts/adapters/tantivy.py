@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from importlib.metadata import version as installed
+from typing import Any
 
 import tantivy
 
 from texts.adapters.base import Document
+
+HEAP = 128 << 20
+_WORD = re.compile(r"\w+")
 
 
 def version() -> str:
@@ -19,21 +25,22 @@ class Store:
         builder.add_text_field("key", stored=True, tokenizer_name="raw")
         builder.add_text_field("body", stored=True, tokenizer_name="en_stem")
         self._folder = folder
+        self._writer: Any = None
         self._schema = builder.build()
         self._index = tantivy.Index(self._schema, path=folder)
-        self._writer = self._index.writer(heap_size=128 << 20, num_threads=2)
 
     def load(self, documents: list[Document]) -> None:
+        writer = self._index.writer(heap_size=HEAP, num_threads=os.cpu_count() or 1)
         for key, text in documents:
-            self._writer.add_document(tantivy.Document(key=key, body=text))
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-        self._index.reload()
-        self._writer = self._index.writer(heap_size=128 << 20, num_threads=1)
+            writer.add_document(tantivy.Document(key=key, body=text))
+        writer.commit()
+        writer.wait_merging_threads()
+        self.reopen()
 
     def search(self, query: str, k: int) -> list[str]:
         searcher = self._index.searcher()
-        found = searcher.search(self._index.parse_query(query, ["body"]), k)
+        words = " ".join(_WORD.findall(query))  # its syntax raises for what a text may have in it
+        found = searcher.search(self._index.parse_query(words, ["body"]), k)
         return [searcher.doc(address)["key"][0] for _, address in found.hits]
 
     def put(self, key: str, text: str) -> None:
@@ -45,5 +52,6 @@ class Store:
         pass
 
     def reopen(self) -> None:
-        del self._writer
+        self._writer = None  # the folder has one at most
         self._index = tantivy.Index.open(self._folder)
+        self._writer = self._index.writer(heap_size=HEAP, num_threads=1)

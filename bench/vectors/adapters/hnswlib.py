@@ -41,9 +41,10 @@ class Store:
         return list(labels.tolist())
 
     def filtered(self, query: Array, k: int, field: str, value: int) -> list[int]:
-        values = self._metadata[field]
+        values = np.asarray(self._metadata[field])
         self._index.set_ef(96)
-        labels, _ = self._index.knn_query(query, k, num_threads=1, filter=lambda row: bool(values[row] == value))
+        most = min(k, int((values == value).sum()))  # it raises where it finds fewer than asked for
+        labels, _ = self._index.knn_query(query, most, num_threads=1, filter=lambda row: bool(values[row] == value))
         return list(labels[0].tolist())
 
     def overwrite(self, rows: Sequence[int], vectors: Array) -> None:
