@@ -97,6 +97,14 @@ uint32_t composed(uint32_t base, uint32_t mark) {
   return utf8proc_normalize_utf32(pair, 2, options) == 1 ? static_cast<uint32_t>(pair[0]) : base;
 }
 
+// The digit of another script as one of ASCII; other code points come out as they are. Digits stand in rows of ten,
+// which begin at a multiple of 16 or six behind one (those that do not are taken apart before).
+uint32_t plain_digit(uint32_t code) {
+  if (code < 0x80 || !is_digit(code)) return code;
+  const uint32_t row = code & ~uint32_t{15};
+  return '0' + (is_digit(row) ? code - row : code - row - 6);
+}
+
 }  // namespace
 
 bool is_letter_or_digit(uint32_t code) {
@@ -203,7 +211,7 @@ bool FoldedReader::fill() {
     if (join_following(static_cast<uint32_t>(parts[0]), begin, end)) return true;
   }
   for (utf8proc_ssize_t i = 0; i < size && i < static_cast<utf8proc_ssize_t>(kMostFolded); ++i) {
-    push(static_cast<uint32_t>(parts[i]), begin, end);
+    push(plain_digit(static_cast<uint32_t>(parts[i])), begin, end);
   }
   if (tail_ == 0) queue_[tail_++] = FoldedChar{code, 0, CharKind::kNothing, begin, end};
   return true;

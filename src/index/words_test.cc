@@ -48,6 +48,10 @@ TEST(Words, CompatibilityForms) {
   EXPECT_EQ(words("ﷺ").size(), 4u);  // one code point, four words
 }
 
+TEST(Words, DigitsOfEveryScript) {
+  EXPECT_EQ(words("٢٠٢٤ ۱۳ ४२ ๒๕ 𝟏𝟐 ０"), (Words{"2024", "13", "42", "25", "12", "0"}));
+}
+
 TEST(Words, Arabic) {
   EXPECT_EQ(words("كِتَابٌ"), (Words{"كتاب"}));
   EXPECT_EQ(words("كـتـاب"), (Words{"كتاب"}));
