@@ -10,37 +10,17 @@ namespace strata::python {
 namespace {
 
 constexpr char kOpenDoc[] =
-    R"(open($type, path, *, durability='buffered', read_only=False, cache_bytes=268435456, keep_history=None, embedder=None)
+    R"(open($type, path, *, durability='buffered', read_only=False, cache_bytes=268435456, keep_history=None)
 --
 
-Opens the database in the folder `path` (str or os.PathLike), which is made if it is missing.
-
-`durability`: "buffered" (a commit survives the death of the process at once and a power cut 100 ms later) or "strict"
-(a power cut at once). `read_only=True` refuses writes and makes nothing. `cache_bytes` bounds the memory for data and
-indexes. `keep_history`: a timedelta, older versions are dropped in the background; None keeps all. `embedder` belongs
-to a later release. Opens of one folder in one process share one engine.
-
-Raises NotFoundError `database_not_found` (read_only); StateError `database_locked` (another process has it),
-`format_too_new`, `not_implemented`; ValidationError `invalid_path_name`, `unknown_durability`, `out_of_range`;
-AccessDeniedError `permission_denied`; CorruptionError `not_a_database`, `corruption`; IoError.
-
->>> import tempfile
->>> with tempfile.TemporaryDirectory() as folder:
-...     with Strata.open(folder) as disk:
-...         disk.kv_put("a", 1)
-1
+Opens the database in the folder `path`. See stratadb.Strata.open.
 )";
 
 constexpr char kCacheDoc[] =
-    R"(cache($type, *, keep_history=None, embedder=None)
+    R"(cache($type, *, keep_history=None)
 --
 
-Opens an empty database in memory, which is gone with its last handle. Otherwise the same as one on disk.
-
->>> memory = Strata.cache()
->>> memory.kv_put("a", 1)
-1
->>> memory.close()
+Opens an empty database in memory. See stratadb.Strata.cache.
 )";
 
 constexpr char kSessionDoc[] =
@@ -76,8 +56,8 @@ constexpr char kExitDoc[] = "__exit__($self, kind, error, trace, /)\n--\n\nClose
 constexpr char kStateDoc[] =
     "_state($self)\n--\n\n(state, path or None in memory, branch, space); state is 'open', 'closed' or 'forked'.";
 
-constexpr Signature kOpen{"open", 1, 1, {"path", "durability", "read_only", "cache_bytes", "keep_history", "embedder"}};
-constexpr Signature kCache{"cache", 0, 0, {"keep_history", "embedder"}};
+constexpr Signature kOpen{"open", 1, 1, {"path", "durability", "read_only", "cache_bytes", "keep_history"}};
+constexpr Signature kCache{"cache", 0, 0, {"keep_history"}};
 constexpr Signature kSession{"session", 0, 0, {}};
 constexpr Signature kClose{"close", 0, 0, {}};
 constexpr Signature kEnter{"__enter__", 0, 0, {}};
@@ -99,12 +79,6 @@ bool durability_argument(PyObject* given, Durability* durability) {
   return true;
 }
 
-bool later_release(PyObject* embedder) {
-  if (embedder == nullptr || embedder == Py_None) return true;
-  raise(Code::kNotImplemented, "embedder is not part of this release", "leave it out");
-  return false;
-}
-
 PyObject* open(PyTypeObject* type, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::string path;
@@ -114,7 +88,7 @@ PyObject* open(PyTypeObject* type, PyObject* const* arguments, Py_ssize_t count,
       (given[1] != nullptr && !durability_argument(given[1], &options.durability)) ||
       (given[2] != nullptr && !flag_argument(given[2], &options.read_only)) ||
       (given[3] != nullptr && !integer_argument(given[3], "cache_bytes", 0, &cache_bytes)) ||
-      !duration_argument(given[4], "keep_history", &options.keep_history_micros) || !later_release(given[5])) {
+      !duration_argument(given[4], "keep_history", &options.keep_history_micros)) {
     return nullptr;
   }
   options.cache_bytes = static_cast<size_t>(cache_bytes);
@@ -127,7 +101,7 @@ PyObject* cache(PyTypeObject* type, PyObject* const* arguments, Py_ssize_t count
   Arguments given;
   OpenOptions options;
   if (!given.parse(kCache, arguments, count, names) ||
-      !duration_argument(given[0], "keep_history", &options.keep_history_micros) || !later_release(given[1])) {
+      !duration_argument(given[0], "keep_history", &options.keep_history_micros)) {
     return nullptr;
   }
   options.current_task = &CallingTask::current;

@@ -97,7 +97,7 @@ PyObject* make_session_type() {
   if (methods.empty()) {
     for (const auto family : {handle_methods(), kv_methods(), state_methods(), event_methods(), json_methods(),
                               vector_methods(), branch_methods(), merge_methods(), bundle_methods(), space_methods(),
-                              search_methods(), transaction_methods(), database_methods()}) {
+                              search_methods(), embedding_methods(), transaction_methods(), database_methods()}) {
       methods.insert(methods.end(), family.begin(), family.end());
     }
     methods.push_back({nullptr, nullptr, 0, nullptr});

@@ -191,6 +191,7 @@ std::span<const PyMethodDef> merge_methods();
 std::span<const PyMethodDef> bundle_methods();
 std::span<const PyMethodDef> space_methods();
 std::span<const PyMethodDef> search_methods();
+std::span<const PyMethodDef> embedding_methods();
 std::span<const PyMethodDef> transaction_methods();
 std::span<const PyMethodDef> database_methods();
 

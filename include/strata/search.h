@@ -7,11 +7,16 @@
 // A search sees every commit at once and, in a transaction, its own writes. The first search of a space makes its
 // index; later ones bring it up to date, so that a write pays nothing.
 //
+// Beside words there is nearness: of the vectors of a collection to a vector given, or of all documents to the query by
+// the vectors that an embedder makes of texts (strata/embedding.h). kSemantic ranks by that alone,
+// kHybrid by both, each document by its places in the two rankings (reciprocal rank fusion).
+//
 // Works on the session's current branch. Thread safety, common errors: strata/session.h. Ownership: borrows the Call.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,15 +25,31 @@
 
 namespace strata {
 
+class EmbeddingRun;
+
 // In the order of their names.
 enum class SearchPrimitive : uint8_t { kEvent, kJson, kKv, kState, kVector };
 
+enum class SearchMode : uint8_t { kKeyword, kHybrid, kSemantic };
+
 struct SearchRequest {
   std::string_view query;
+  SearchMode mode = SearchMode::kKeyword;
   uint64_t k = 10;                                         // REQUIRES: at least 1
   std::optional<std::vector<SearchPrimitive>> primitives;  // nothing: all
   std::optional<std::vector<std::string_view>> spaces;     // nothing: the current one
+  // What nearness is measured to. REQUIRES: nothing under kKeyword, else one of both: a vector, and the collection of
+  // the current space that it is compared with; or an embedder, which compares the query with all that is searched.
+  std::string_view collection;
+  std::span<const float> vector;
+  EmbeddingRun* embedding = nullptr;
   AsOf as_of;
+};
+
+// A document's place in each ranking, from 1; nothing: it is not in that one.
+struct SearchRanks {
+  std::optional<uint64_t> keyword;
+  std::optional<uint64_t> vector;
 };
 
 struct SearchHit {
@@ -37,6 +58,7 @@ struct SearchHit {
   std::string key;        // of an event empty; of a vector collection, NUL, key
   uint64_t sequence = 0;  // of an event
   double score = 0;
+  SearchRanks ranks;
   std::string snippet;
 };
 
@@ -46,7 +68,8 @@ class Search {
 
   // At most k hits, best first; equal scores by space, primitive, name. Errors: kSpaceNotFound for a named space that
   // does not exist then (the default and the current one need not have been written), kInvalidSpaceName,
-  // kHistoryTrimmed, kWouldBlock (in a kTry call, while the index has to be brought up to date).
+  // kHistoryTrimmed, kWouldBlock (in a kTry call, while the index has to be brought up to date); of the collection and
+  // its vector as for Vectors::search. Nothing while request.embedding wants vectors of texts.
   Result<std::vector<SearchHit>> search(const SearchRequest& request);
 
  private:

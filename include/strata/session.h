@@ -222,6 +222,7 @@ class Call {
   friend class Spaces;
   friend class Bundles;
   friend class Search;
+  friend class Embedding;
   // REQUIRES: entered() is OK. Checks the caller and the current branch.
   Result<txn::Context*> context();
   // kTransactionOtherThread; REQUIRES as context().

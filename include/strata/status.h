@@ -103,6 +103,8 @@ enum class Code : uint8_t {
   kUnknownPrimitive,
   // of a search: not `"keyword"`, `"hybrid"` or `"semantic"`
   kUnknownMode,
+  // an embedder answered something other than one vector of finite numbers for each text, all of one length
+  kInvalidEmbedding,
   // `branch_merge` with one branch twice
   kMergeIntoItself,
 
@@ -137,10 +139,12 @@ enum class Code : uint8_t {
   kDatabaseLocked,
   // written by a newer release
   kFormatTooNew,
-  // a call or an argument of a later release, such as `embedder=`
+  // a call or an argument of a later release
   kNotImplemented,
   // a vector's embedding comes back as a NumPy array, and NumPy is not installed
   kNumpyMissing,
+  // the embedder raised an exception, which is the error's `__cause__`, or searched by meaning itself
+  kEmbedderFailed,
   kWouldBlock,  // internal to the engine and its bindings: a call that may not wait would have to
 
   // ---- constraint ----

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
-    from stratadb.types import BackupReport, CompactReport, ExportReport, ImportReport, VectorItem, VerifyReport
+    from typing_extensions import Self
 
+    from stratadb._embedding import Follower
+    from stratadb.types import (
+        BackupReport,
+        CompactReport,
+        ExportReport,
+        ImportReport,
+        SearchHit,
+        VectorItem,
+        VerifyReport,
+    )
+
+    S = TypeVar("S", bound="Strata")
     T = TypeVar("T")
     Isolation: TypeAlias = Literal["serializable", "snapshot"]
     Progress: TypeAlias = Callable[[int, int], object] | bool | None
@@ -68,6 +80,112 @@ class Strata(_native.Session):
 
         def __new__(cls, *_, **__):
             raise TypeError("use Strata.open(path) or Strata.cache()")
+
+    _follower: Follower | None = None  # of a database opened with an embedder
+
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        durability: Literal["buffered", "strict"] = "buffered",
+        read_only: bool = False,
+        cache_bytes: int = 268_435_456,
+        keep_history: timedelta | None = None,
+        embedder: Callable[[list[str]], Any] | None = None,
+    ) -> Self:
+        """Opens the database in the folder `path` (str or os.PathLike), which is made if it is missing.
+
+        `durability`: "buffered" (a commit survives the death of the process at once and a power cut 100 ms later) or
+        "strict" (a power cut at once). `read_only=True` refuses writes and makes nothing. `cache_bytes` bounds the
+        memory for data and indexes. `keep_history`: a timedelta, older versions are dropped in the background; None
+        keeps all. `embedder`, for `search` by meaning: a function of a list of str that returns one vector for each,
+        called in one thread at a time. Opens of one folder in one process share one engine.
+
+        Raises NotFoundError `database_not_found` (read_only); StateError `database_locked` (another process has it),
+        `format_too_new`; ValidationError `invalid_path_name`, `unknown_durability`, `out_of_range`; AccessDeniedError
+        `permission_denied`; CorruptionError `not_a_database`, `corruption`; IoError.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Strata.open(folder) as disk:
+        ...         disk.kv_put("a", 1)
+        1
+        """
+        return with_embedder(
+            embedder,
+            not read_only,
+            lambda: super(Strata, cls).open(
+                path,
+                durability=durability,
+                read_only=read_only,
+                cache_bytes=cache_bytes,
+                keep_history=keep_history,
+            ),
+        )
+
+    @classmethod
+    def cache(
+        cls, *, keep_history: timedelta | None = None, embedder: Callable[[list[str]], Any] | None = None
+    ) -> Self:
+        """Opens an empty database in memory, which is gone with its last handle. Otherwise the same as one on disk.
+
+        >>> memory = Strata.cache(embedder=lambda texts: [[len(text), 1] for text in texts])
+        >>> memory.kv_put("a", "four")
+        1
+        >>> memory.search("five", mode="semantic")[0]["entity"]
+        'a'
+        >>> memory.close()
+        """
+        return with_embedder(embedder, True, lambda: super(Strata, cls).cache(keep_history=keep_history))
+
+    def session(self) -> Self:
+        """Returns another handle on the same database, with a transaction of its own: one for each thread or agent.
+
+        It begins on this one's branch and space. Raises StateError `closed`, `forked`.
+
+        >>> with db.session() as other:
+        ...     other.branch_create("mine")
+        ...     other.branch_use("mine")
+        >>> db.current_branch()
+        'default'
+        """
+        other = super().session()
+        if self._follower is not None:
+            other._follower = self._follower
+            self._follower.add(other)
+        return other
+
+    def close(self) -> None:
+        """Closes this handle and rolls its transaction back; the database closes with its last handle.
+
+        Closing again is allowed. Any later call raises StateError `closed`. In a child made by os.fork it does nothing.
+        Raises IoError if what was acknowledged could not be made durable.
+
+        >>> other = db.session()
+        >>> other.close()
+        """
+        if self._follower is None:
+            super().close()
+        else:
+            self._follower.close(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def _search_with_embedder(
+        self, query: str, k: int, primitives: Any, spaces: Any, mode: str, as_of: Any
+    ) -> list[SearchHit]:
+        """What `search` calls without a vector."""
+        if self._follower is None:
+            raise ValidationError(
+                f"mode='{mode}' needs an embedder, or vector and collection",
+                code="invalid_argument",
+                hint="open the database with embedder=",
+            )
+        return self._follower.embedder.search(self, query, k, primitives, spaces, mode, as_of)
 
     def transaction(
         self, *, read_only: bool = False, isolation: Isolation = "serializable", message: str | None = None
@@ -305,6 +423,19 @@ class Strata(_native.Session):
 
         rows = (f"<tr><th>{name}</th><td>{escape(str(text))}</td></tr>" for name, text in self._about().items())
         return f"<table><caption>StrataDB</caption>{''.join(rows)}</table>"
+
+
+def with_embedder(embedder: object, background: bool, open_handle: Callable[[], S]) -> S:
+    """The handle that `open_handle` makes, with an embedder if one is given."""
+    if embedder is None:
+        return open_handle()
+    from stratadb._embedding import check_embedder, follower_of  # and threading, which most programs need not load
+
+    function = check_embedder(embedder)
+    db = open_handle()
+    db._follower = follower_of(function, background)
+    db._follower.add(db)
+    return db
 
 
 def check_retries(retries: object) -> int:

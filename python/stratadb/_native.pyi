@@ -58,10 +58,9 @@ class Session:
         read_only: bool = False,
         cache_bytes: int = 268_435_456,
         keep_history: timedelta | None = None,
-        embedder: object | None = None,
     ) -> Self: ...
     @classmethod
-    def cache(cls, *, keep_history: timedelta | None = None, embedder: object | None = None) -> Self: ...
+    def cache(cls, *, keep_history: timedelta | None = None) -> Self: ...
     def session(self) -> Self: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
@@ -305,3 +304,28 @@ class Session:
 
     def _state(self) -> tuple[Literal["open", "closed", "forked"], str | None, str, str]:
         """(state, path or None in memory, branch, space)."""
+
+    # For embedders, see stratadb._embedding. A run is an opaque object.
+    def _embedding_run(self, embedder: int, keep: bool) -> object:
+        """A new run for the embedder of that number. `keep`: it searches, and keeps the database open as it lives."""
+
+    def _embedding_wanted(self, run: object) -> list[str]:
+        """The texts that need a vector."""
+
+    def _embedding_add(self, run: object, first: int, count: int, vectors: Any) -> None:
+        """The vectors of `count` wanted texts, from `first` on. TypeError, ValidationError."""
+
+    def _embedding_follow(self, run: object) -> None:
+        """Has the run want what documents of the current space lack."""
+
+    def _search_by_meaning(
+        self,
+        run: object,
+        query: str,
+        k: int,
+        primitives: Iterable[str] | None,
+        spaces: Iterable[str] | None,
+        mode: str,
+        as_of: int | datetime | None,
+    ) -> list[SearchHit] | None:
+        """As search; None while the run wants vectors of texts."""

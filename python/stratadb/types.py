@@ -19,7 +19,20 @@ class HistoryEntry(Versioned):
     deleted: bool
 
 
-class SearchHit(TypedDict):
+class SearchRanks(TypedDict):
+    """A hit's places in the two rankings of a hybrid search, from 1; None where it is not in that one."""
+
+    keyword: int | None
+    vector: int | None
+
+
+class RankedHit(TypedDict, total=False):
+    """What a hit has under `mode="hybrid"` and `mode="semantic"` alone."""
+
+    ranks: SearchRanks
+
+
+class SearchHit(RankedHit):
     """One hit of `search`. `entity` is a name, or the sequence of an event; `rank` counts from 1."""
 
     primitive: Literal["event", "json", "kv", "state", "vector"]

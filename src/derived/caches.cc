@@ -5,7 +5,10 @@
 namespace strata::derived {
 
 Caches::Caches(txn::Engine& engine, CachePlace place, ListBranches branches)
-    : engine_(engine), place_(std::move(place)), worker_(place_.background) {
+    : engine_(engine),
+      place_(std::move(place)),
+      worker_(place_.background),
+      embeddings_(engine, {place_.fs, place_.folder, place_.read_only}) {
   if (place_.fs != nullptr) {
     if (!place_.read_only) remove_unknown_files();
     vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
@@ -19,10 +22,11 @@ Caches::~Caches() { close(); }
 
 void Caches::tick() {
   vectors_->tick();
-  if (!text_->in_use() || text_step_waits_.exchange(true)) return;
+  if ((!text_->in_use() && !embeddings_.in_use()) || text_step_waits_.exchange(true)) return;
   worker_.post([this](const std::atomic<bool>& stop) {
     text_step_waits_.store(false);
     text_->background_step(stop);
+    embeddings_.background_step();
   });
 }
 
@@ -45,7 +49,9 @@ void Caches::remove_unknown_files() const {
   const auto names = place_.fs->list(place_.folder);
   if (!names) return;
   for (const std::string& name : *names) {
-    if (name.starts_with(kVectorFilePrefix) || name.starts_with(kTextFilePrefix)) continue;
+    const bool known =
+        name.starts_with(kVectorFilePrefix) || name.starts_with(kTextFilePrefix) || name == kEmbeddingFile;
+    if (known) continue;
     (void)place_.fs->remove(os::join_path(place_.folder, name));
   }
 }
@@ -55,6 +61,7 @@ void Caches::close() {
   worker_.stop();
   vectors_->close();
   text_->release();
+  embeddings_.close();
 }
 
 }  // namespace strata::derived

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "derived/embeddings.h"
 #include "derived/text_files.h"
 #include "derived/text_index.h"
 #include "derived/vector_files.h"
@@ -42,9 +43,12 @@ class Caches {
 
   VectorIndex& vectors() { return *vectors_; }
   TextIndex& text() { return *text_; }
+  Embeddings& embeddings() { return embeddings_; }
   Worker& worker() { return worker_; }
 
-  uint64_t memory_bytes() const { return vectors_->memory_bytes() + text_->memory_bytes(); }
+  uint64_t memory_bytes() const {
+    return vectors_->memory_bytes() + text_->memory_bytes() + embeddings_.memory_bytes();
+  }
   // What the database's background work does with them; cheap.
   void tick();
   // Of the files in the folder; what cannot be looked at counts for nothing.
@@ -63,6 +67,7 @@ class Caches {
   Worker worker_;
   std::optional<VectorIndex> vectors_;
   std::optional<TextIndex> text_;
+  Embeddings embeddings_;
   std::atomic<bool> text_step_waits_{false};
 };
 

@@ -345,23 +345,20 @@ Result<bool> Vectors::history(std::string_view collection, std::string_view key,
 
 // ---- search ----
 
-Status Vectors::search(const VectorSearch& what, VectorHits* hits) {
+Status primitives::search_vectors(const txn::Context& context, txn::View* view, const VectorSearch& what,
+                                  VectorHits* hits) {
   STRATA_TRY(check_collection(what.collection));
   model::MetadataFilter filter;
   if (!what.filters.empty()) {
     STRATA_ASSIGN(filter, model::MetadataFilter::parse(ValueView(what.filters)));
   }
-  STRATA_ASSIGN(const txn::Context* context, call_.context());
-  txn::View view(*context);
-  STRATA_TRY(view.open(what.as_of));
-  STRATA_ASSIGN(const CollectionDefinition definition, definition_of(*context, &view, what.collection));
+  STRATA_ASSIGN(const CollectionDefinition definition, definition_of(context, view, what.collection));
   const VectorMetric metric = what.metric.value_or(definition.metric);
   STRATA_TRY(check_queries(what, definition, metric));
-  if (view.tracked()) {
-    const model::KeySpan span = vectors_of(context->space, what.collection);
-    context->transaction->note_range(span.begin, span.end);
+  if (view->tracked()) {
+    const model::KeySpan span = vectors_of(context.space, what.collection);
+    context.transaction->note_range(span.begin, span.end);
   }
-  view.stop_noting();
   primitives::VectorQuery query;
   query.collection = what.collection;
   query.definition = definition;
@@ -371,7 +368,15 @@ Status Vectors::search(const VectorSearch& what, VectorHits* hits) {
   query.metric = metric;
   query.filter = filter.empty() ? nullptr : &filter;
   query.exact = what.exact;
-  return primitives::search_collection(*context, &view, query, hits);
+  view->stop_noting();  // all of it is noted
+  return primitives::search_collection(context, view, query, hits);
+}
+
+Status Vectors::search(const VectorSearch& what, VectorHits* hits) {
+  STRATA_ASSIGN(const txn::Context* context, call_.context());
+  txn::View view(*context);
+  STRATA_TRY(view.open(what.as_of));
+  return primitives::search_vectors(*context, &view, what, hits);
 }
 
 }  // namespace strata

@@ -1,8 +1,8 @@
 // The one place where a search of vectors is answered.
 //
 // Whoever calls has checked the query, opened the view and noted for the open transaction what the search reads, so
-// nothing here notes anything. The answer is exactly that of the view: its moment, with own writes on top.
-// Thread safety: as the view. Ownership: borrows everything; `hits` gets copies.
+// nothing here notes anything but search_vectors. The answer is exactly that of the view: its moment, with own writes
+// on top. Thread safety: as the view. Ownership: borrows everything; `hits` gets copies.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,10 @@ struct VectorQuery {
   const model::MetadataFilter* filter = nullptr;
   bool exact = false;  // compare with every vector
 };
+
+// What Vectors::search answers, on a view that the caller has opened. Notes for the open transaction what it reads,
+// and nothing behind that.
+Status search_vectors(const txn::Context& context, txn::View* view, const VectorSearch& what, VectorHits* hits);
 
 // For each query the k nearest that the filter lets pass, best first, ties by key.
 Status search_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits);

@@ -8,8 +8,8 @@ import random
 
 import pytest
 from conftest import IS_MODEL, SEED
-from stratadb import StateError, Strata, StrataError
-from support import contents, in_thread, refused, scaled
+from stratadb import Strata, StrataError
+from support import contents, in_thread, scaled
 
 
 class Odd(str):
@@ -320,15 +320,6 @@ def test_odd_arguments_of_factories(factory):
         call(*[None] * 9)
     with pytest.raises(TypeError):
         call(unheard_of=1)
-
-
-@pytest.mark.parametrize("embedder", [len, object(), "name"])
-def test_what_a_later_release_adds(tmp_path, embedder):
-    with refused(StateError, "not_implemented"):
-        Strata.cache(embedder=embedder)
-    with refused(StateError, "not_implemented"):
-        Strata.open(tmp_path / "db", embedder=embedder)
-    assert not (tmp_path / "db").exists()
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in ("close", "transaction")])

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from stratadb import NotFoundError, StateError, Strata, ValidationError
+from stratadb import NotFoundError, Strata, ValidationError
 from support import conflict, refused
 
 
@@ -237,9 +237,6 @@ def test_arguments(db):
             db.search("x", k)
     with refused(ValidationError, "invalid_argument"):
         db.search("x", vector=[1.0], collection="c")
-    for mode in ("hybrid", "semantic"):
-        with refused(StateError, "not_implemented"):
-            db.search("x", mode=mode)
     with pytest.raises(TypeError):
         db.search("x", primitives="kv")
     with pytest.raises(TypeError):
