@@ -391,11 +391,64 @@ class Vectors:
             pair.check(handles, "vector_search", collection["name"], query, 100)
 
 
+class Search:
+    """Search over all of them, by words and fused with vectors."""
+
+    QUERIES = (
+        "text",
+        "b",
+        "text -b",
+        '"text b"',
+        '"red text" n',
+        "te*",
+        "a.n:b",
+        "n tag",
+        "tag:a",
+        "what:text",
+        "sub.x:b",
+        "é",
+        "reds",
+        "none",
+        "-b",
+        "",
+    )
+    TEXTS = ("red text", "a text in b", ["b", "red"], {"n": "text b", "tag": ["a", "red"]}, {"what": {"text": "é"}})
+    PRIMITIVES = ("event", "json", "kv", "state", "vector")
+
+    def read(self, pair, rng, handles):
+        options = past(pair, rng)
+        if rng.random() < 0.3:
+            options["primitives"] = part(rng, self.PRIMITIVES)
+        if rng.random() < 0.3:
+            options["spaces"] = part(rng, [*SPACES, "unknown"])
+        if rng.random() < 0.3:
+            vector = [rng.choice([1, 2, 0.5]) for _ in range(rng.choice([2, 2, 2, 3]))]
+            options |= {"mode": "hybrid", "collection": rng.choice(Vectors.NAMES), "vector": vector}
+        pair.check(handles, "search", rng.choice(self.QUERIES), rng.choice([1000, 1000, 1000, 0]), **options)
+
+    def write(self, pair, rng, handles):
+        name, text = rng.choice(NAMES), rng.choice(self.TEXTS)
+        kind = rng.randrange(4)
+        if kind == 0:
+            pair.check(handles, "state_set", name, text)
+        elif kind == 1:
+            pair.check(handles, "json_set", name, "$", text)
+        elif kind == 2 and isinstance(text, dict):
+            pair.check(handles, "event_append", "call", text)
+        else:
+            pair.check(handles, "kv_put", name, text)
+
+    def everything(self, pair, handles):
+        for query in self.QUERIES:
+            pair.check(handles, "search", query, 1000)
+
+
 ALL = {
     "kv_put": Kv(),
     "state_set": Cells(),
     "event_append": Events(),
     "json_set": Documents(),
     "vector_upsert": Vectors(),
+    "search": Search(),
 }
 FAMILIES = [family for call, family in ALL.items() if hasattr(stratadb.Strata, call)]
