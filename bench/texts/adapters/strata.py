@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import stratadb
@@ -34,6 +35,10 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+
+    def index_bytes(self) -> int:
+        """What the index's files take; the texts lie in the database."""
+        return sum(file.stat().st_blocks * 512 for file in Path(self._folder, "index").glob("*"))
 
     def reopen(self) -> None:
         self._db.close()
