@@ -22,11 +22,11 @@ std::string_view bytes_of(std::span<const float> vector) {
   return {reinterpret_cast<const char*>(vector.data()), vector.size_bytes()};
 }
 
-// Fewer at the end of the file, none where it cannot be read.
-std::string read_some(os::File& file, uint64_t at, size_t bytes) {
+// Fewer at the end of the file.
+Result<std::string> read_some(os::File& file, uint64_t at, size_t bytes) {
   std::string read(bytes, '\0');
-  const auto got = file.read(at, bytes, read.data());
-  read.resize(got ? *got : 0);
+  STRATA_ASSIGN(const size_t got, file.read(at, bytes, read.data()));
+  read.resize(got);
   return read;
 }
 
@@ -62,42 +62,47 @@ struct EmbeddingStore::Header {
 EmbeddingStore::EmbeddingStore(Place place, uint64_t database_id)
     : place_(std::move(place)), database_id_(database_id), writes_(place_.fs != nullptr && !place_.read_only) {
   const base::MutexLock lock(mutex_);
-  if (place_.fs != nullptr && !load()) forget();
+  if (place_.fs == nullptr) return;
+  const auto loaded = load();
+  if (!loaded) writes_ = false;  // it may be whole, and readable another time
+  if (!loaded || !*loaded) forget();
 }
 
 size_t EmbeddingStore::row_bytes() const { return kNameBytes + size_t{dimension_} * sizeof(float) + sizeof(uint32_t); }
 
 // ---- the file ----
 
-bool EmbeddingStore::load() {
-  auto file = place_.fs->open(path(), writes_ ? os::OpenMode::kReadWrite : os::OpenMode::kRead);
-  if (!file) return false;
-  file_ = std::move(*file);
+// False: there is none, or it is no use.
+Result<bool> EmbeddingStore::load() {
+  STRATA_ASSIGN(const bool exists, place_.fs->exists(path()));
+  if (!exists) return false;
+  STRATA_ASSIGN(file_, place_.fs->open(path(), writes_ ? os::OpenMode::kReadWrite : os::OpenMode::kRead));
+  STRATA_ASSIGN(const std::string head, read_some(*file_, 0, kHeaderBytes));
   Header header;
-  if (!header.decode(read_some(*file_, 0, kHeaderBytes), database_id_)) return false;
-  probe_ = read_some(*file_, kHeaderBytes, header.probe_bytes);
+  if (!header.decode(head, database_id_)) return false;
+  STRATA_ASSIGN(probe_, read_some(*file_, kHeaderBytes, header.probe_bytes));
   if (probe_.size() != header.probe_bytes || base::checksum(probe_, database_id_) != header.probe_checksum)
     return false;
   dimension_ = header.dimension;
   file_end_ = kHeaderBytes + header.probe_bytes;
-  load_rows();
+  STRATA_TRY(load_rows());
   return rows_.contains(name_text(probe_));
 }
 
-void EmbeddingStore::load_rows() {
+Status EmbeddingStore::load_rows() {
   const size_t bytes = row_bytes();
   const size_t at_once = std::max<size_t>(1, kReadAtOnce / bytes) * bytes;
   while (true) {
-    const std::string read = read_some(*file_, file_end_, at_once);
+    STRATA_ASSIGN(const std::string read, read_some(*file_, file_end_, at_once));
     for (size_t at = 0; at + bytes <= read.size(); at += bytes) {
       const std::string_view row = std::string_view(read).substr(at, bytes - sizeof(uint32_t));
-      if (base::load_u32(row.data() + row.size()) != base::checksum(row, database_id_)) return;
+      if (base::load_u32(row.data() + row.size()) != base::checksum(row, database_id_)) return Status::ok();
       TextName name;
       std::memcpy(name.bytes.data(), row.data(), kNameBytes);
       rows_[name] = {true, file_end_ + kNameBytes};
       file_end_ += bytes;
     }
-    if (read.size() < at_once) return;
+    if (read.size() < at_once) return Status::ok();
   }
 }
 
@@ -173,10 +178,11 @@ bool EmbeddingStore::read_row(const Row& row, std::vector<float>* vector) const 
     return true;
   }
   // As it was when the file was read, or written.
-  const std::string read = read_some(*file_, row.at - kNameBytes, row_bytes());
+  const auto found = read_some(*file_, row.at - kNameBytes, row_bytes());
+  if (!found || found->size() != row_bytes()) return false;
+  const std::string& read = *found;
   const std::string_view checked = std::string_view(read).substr(0, row_bytes() - sizeof(uint32_t));
-  if (read.size() != row_bytes() ||
-      base::load_u32(read.data() + checked.size()) != base::checksum(checked, database_id_)) {
+  if (base::load_u32(read.data() + checked.size()) != base::checksum(checked, database_id_)) {
     return false;
   }
   std::memcpy(vector->data(), read.data() + kNameBytes, vector->size() * sizeof(float));

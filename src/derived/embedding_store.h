@@ -67,8 +67,8 @@ class EmbeddingStore {
 
   std::string path() const { return os::join_path(place_.folder, kEmbeddingFile); }
   size_t row_bytes() const REQUIRES_LOCK(mutex_);
-  bool load() REQUIRES_LOCK(mutex_);
-  void load_rows() REQUIRES_LOCK(mutex_);
+  Result<bool> load() REQUIRES_LOCK(mutex_);
+  Status load_rows() REQUIRES_LOCK(mutex_);
   Status create(std::string_view text) REQUIRES_LOCK(mutex_);
   bool read_row(const Row& row, std::vector<float>* vector) const REQUIRES_LOCK(mutex_);
   void forget() REQUIRES_LOCK(mutex_);

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "testing/fault_fs.h"
+
 namespace strata::derived {
 namespace {
 
@@ -123,6 +125,46 @@ TEST_F(EmbeddingStoreTest, DamageEndsWhatIsBelieved) {
     EXPECT_GE(known(open(), kRows + 1), before + 1) << at;
   }
   EXPECT_EQ(least, 0);
+}
+
+// Each call to the file system fails once, or all do from then on: nothing is lost that was not in the file alone.
+TEST_F(EmbeddingStoreTest, FaultsCostOnlyTheFile) {
+  for (const bool forever : {false, true}) {
+    for (uint64_t at = 0;; ++at) {
+      fs_ = os::make_memory_file_system();
+      fill(4);
+      testing::FaultFileSystem faulty(*fs_);
+      testing::Fault fault;
+      fault.at = at;
+      fault.forever = forever;
+      fault.written = 0.5;
+      faulty.inject(fault);
+      {
+        EmbeddingStore store({&faulty, "index", false}, kDatabase);
+        for (int i = 4; i < 8; ++i) EXPECT_TRUE(store.add(text(i), vector(i)));
+        faulty.heal();
+        int own = 0;
+        for (int i = 4; i < 8; ++i) own += store.has(name_text(text(i))) ? 1 : 0;
+        EXPECT_EQ(own, 4) << at;
+        store.close();
+      }
+      EXPECT_GE(known(open(), 8), 4) << at;
+      if (faulty.failures() == 0) break;
+    }
+  }
+}
+
+TEST_F(EmbeddingStoreTest, AFullDiskCostsOnlyTheFile) {
+  for (uint64_t budget = 0; budget < 300; budget += 7) {
+    fs_ = os::make_memory_file_system();
+    testing::FaultFileSystem full(*fs_);
+    full.set_budget(budget);
+    EmbeddingStore store({&full, "index", false}, kDatabase);
+    for (int i = 0; i < 8; ++i) EXPECT_TRUE(store.add(text(i), vector(i)));
+    EXPECT_EQ(known(store, 8), 8) << budget;
+    store.close();
+    EXPECT_LT(known(open(), 8), 8) << budget;
+  }
 }
 
 TEST(EmbeddedTextTest, StringsAndTheirNames) {

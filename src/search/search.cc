@@ -99,8 +99,8 @@ class Searcher {
       }
     }
     search.sources = sources;
-    static const KeepOn kNoLonger = [] { return false; };
-    search.keep_on = context_.may_wait ? context_.keep_on : &kNoLonger;
+    static const KeepOn no_longer = [] { return false; };
+    search.keep_on = context_.may_wait ? context_.keep_on : &no_longer;
     *ranking = index::rank_text(search);
     if (ranking->ended) return context_.may_wait ? txn::Patience::ended() : would_wait();
     STRATA_TRY(check_waits(ranking->hits.size() > kMostHitsAtOnce));
