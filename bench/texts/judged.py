@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 K = 10
+_WORD = re.compile(r"\w+")
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -47,5 +49,7 @@ def ndcg(folder: Path, search: Callable[[str, int], list[str]]) -> float:
         known = wanted.get(str(query["_id"]), {})
         ideal = gain(sorted(known.values(), reverse=True))
         if ideal > 0:
-            scores.append(gain([known.get(key, 0.0) for key in search(query["text"], K)]) / ideal)
+            # Words alone: what stands between them is syntax to some systems, and an error to others.
+            found = search(" ".join(_WORD.findall(query["text"])), K)
+            scores.append(gain([known.get(key, 0.0) for key in found]) / ideal)
     return statistics.fmean(scores)
