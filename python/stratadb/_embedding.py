@@ -12,6 +12,7 @@ import atexit
 import itertools
 import os
 import threading
+import time
 import weakref
 from types import MethodType
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 BATCH = 64  # texts a call
 POLL_SECS = 0.1  # how long a commit waits for the background
 MOST_DELAY_SECS = 60.0  # between attempts with an embedder that fails
+MOST_EXIT_SECS = 5.0
 
 _numbers = itertools.count(1)
 _embedders: weakref.WeakSet[Embedder] = weakref.WeakSet()
@@ -45,7 +47,7 @@ class Embedder:
         self.function = function
         self.number = next(_numbers)
         self.one_at_a_time = threading.Lock()  # held from a call until the engine has what it made
-        self.filled = 0  # how often a search has embedded documents
+        self.filled = 0  # how often documents were embedded
         self._caller: int | None = None
 
     def search(
@@ -117,7 +119,7 @@ class Follower:
             name = "stratadb-embedder"
             self._thread = threading.Thread(target=follow, args=(weakref.ref(self), self._stop), name=name, daemon=True)
             _followers.add(self)
-            weakref.finalize(self, self._stop.set)
+            weakref.finalize(self, self._stop.set).atexit = False
             self._thread.start()
 
     def close(self, db: Strata) -> None:
@@ -131,11 +133,13 @@ class Follower:
                 self._stop.set()
             _native.Session.close(db)
 
-    def end(self) -> None:
-        """Before the interpreter goes: waits for the thread, but not long for the function."""
+    def stop(self) -> None:
+        """Has the thread end as soon as the function returns."""
         self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+
+    def join(self, timeout: float) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout)
 
     def step(self) -> bool:
         """Embeds what one space lacks, or some of it. False: nothing is lacking."""
@@ -146,12 +150,13 @@ class Follower:
         run, texts = work
         for first in range(0, len(texts), BATCH):
             with self.embedder.one_at_a_time:
-                if self._stop.is_set() or self.embedder.filled != filled:  # a search has embedded them meanwhile
+                if self._stop.is_set() or self.embedder.filled != filled:  # somebody else has embedded them meanwhile
                     break
                 batch = texts[first : first + BATCH]
                 vectors = self.embedder.call(batch)
                 with self._gate, self._handle() as db:
                     keep(db, run, first, len(batch), vectors)
+                filled = self.embedder.filled = filled + 1
         return True
 
     def _handle(self) -> _native.Session:
@@ -252,8 +257,13 @@ def check_embedder(embedder: object) -> Function:
 
 
 def _end_all() -> None:
-    for follower in list(_followers):
-        follower.end()
+    """Before the interpreter goes: waits for the threads, but not long for a function that does not return."""
+    followers = list(_followers)
+    for follower in followers:
+        follower.stop()
+    last = time.monotonic() + MOST_EXIT_SECS
+    for follower in followers:
+        follower.join(max(0.0, last - time.monotonic()))
 
 
 def _forget_all() -> None:

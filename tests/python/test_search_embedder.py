@@ -1,5 +1,6 @@
 """Search by meaning with an embedder: what it is given, when, and that vectors follow branches and history."""
 
+import functools
 import gc
 import pathlib
 import threading
@@ -527,6 +528,54 @@ def test_closing_in_the_embedder(embedder):
     embedder.instead = lambda texts: db.close() or [topics(text) for text in texts]
     with refused(StateError, "closed"):
         meant(db, "dog")
+
+
+def test_closing_in_the_background(tmp_path, embedder):
+    """By the embedder itself, in the thread that calls it."""
+    db = Strata.open(tmp_path / "db", embedder=embedder)
+    closed = threading.Event()
+
+    def close(texts):
+        db.close()
+        closed.set()
+        return [topics(text) for text in texts]
+
+    embedder.instead = close
+    db.kv_put("a", "fox")
+    assert closed.wait(20)
+    embedder.instead = None
+    with Strata.open(tmp_path / "db", embedder=embedder) as db:
+        assert meant(db, "dog") == ["a"]
+
+
+class Model:
+    def __init__(self):
+        self.asked = []
+
+    def embed(self, texts, prefix=""):
+        self.asked += texts
+        return [topics(prefix + text) for text in texts]
+
+
+def test_callables_of_every_kind():
+    model = Model()
+    for embedder in (model.embed, functools.partial(model.embed, prefix="a "), lambda texts: model.embed(texts)):
+        with Strata.cache(embedder=embedder) as db:
+            db.kv_put("a", "fox")
+            db.kv_put("b", "soup")
+            assert meant(db, "dog", 1) == ["a"]
+
+
+def test_opening_twice_with_one_method(tmp_path):
+    """A bound method is another object each time, and still the same embedder."""
+    model = Model()
+    with (
+        Strata.open(tmp_path / "db", embedder=model.embed) as one,
+        Strata.open(tmp_path / "db", embedder=model.embed) as two,
+    ):
+        one.kv_put("a", "fox")
+        assert meant(one, "dog") == meant(two, "dog") == ["a"]
+        assert model.asked.count("fox") == 1
 
 
 def test_reopening(tmp_path, embedder):
