@@ -9,6 +9,7 @@ for as long as it asks the engine, never while the function runs.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import os
 import threading
@@ -21,7 +22,7 @@ from stratadb.errors import NotFoundError, StateError, ValidationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeAlias
 
     from stratadb._handle import Strata
@@ -48,6 +49,7 @@ class Embedder:
         self.number = next(_numbers)
         self.one_at_a_time = threading.Lock()  # held from a call until the engine has what it made
         self.filled = 0  # how often documents were embedded
+        self.searching: set[int] = set()  # threads that wait for their turn, before which the background has none
         self._caller: int | None = None
 
     def search(
@@ -63,7 +65,7 @@ class Embedder:
 
         only_query = 1  # is what the first attempt wants where all documents have vectors
         while (hits := attempt()) is None:
-            with self.one_at_a_time:
+            with self._my_turn():
                 texts = db._embedding_wanted(run)
                 if len(texts) > only_query:
                     if (hits := attempt()) is not None:  # somebody else has embedded them meanwhile
@@ -75,6 +77,19 @@ class Embedder:
                 self.filled += len(texts) > only_query
                 only_query = 0
         return hits
+
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self.searching.add(thread)
+        try:
+            self.one_at_a_time.acquire()
+        finally:
+            self.searching.discard(thread)
+        try:
+            yield
+        finally:
+            self.one_at_a_time.release()
 
     def call(self, texts: list[str]) -> Any:
         """What the function makes of them, unchecked. REQUIRES: one_at_a_time is held. StateError `embedder_failed`."""
@@ -149,6 +164,8 @@ class Follower:
             return False
         run, texts = work
         for first in range(0, len(texts), BATCH):
+            while self.embedder.searching and not self._stop.wait(0.001):
+                pass
             with self.embedder.one_at_a_time:
                 if self._stop.is_set() or self.embedder.filled != filled:  # somebody else has embedded them meanwhile
                     break

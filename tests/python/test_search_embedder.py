@@ -271,6 +271,22 @@ def test_in_the_background(db, embedder):
     assert embedder.batches == [["sea"]]
 
 
+def test_a_search_comes_before_the_background(db, embedder):
+    def slow(texts):
+        time.sleep(0.02)
+        return [topics(text) for text in texts]
+
+    embedder.instead = slow
+    db.kv_batch_put({f"k{n}": f"fox {n}" for n in range(1000)})
+    db.space_use("other")
+    db.kv_put("a", "cat")
+    wait_for(lambda: embedder.batches)
+    for n in range(5):
+        before = len(embedder.batches)
+        assert meant(db, f"dog {n}") == ["a"]
+        assert len(embedder.batches) <= before + 3
+
+
 def test_the_background_waits_for_an_embedder_that_fails(db, embedder):
     def fail(texts):
         raise OSError("no network")
