@@ -83,6 +83,7 @@ class MergeWork {
 
  private:
   Status check_size() const;
+  Result<bool> takes_part(std::string_view key);
   Result<uint64_t> last_write(const txn::Head& head, std::string_view key, const tree::KeyRange& parts);
 
   txn::Engine& engine_;

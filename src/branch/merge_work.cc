@@ -55,6 +55,15 @@ Status MergeWork::take_source(const MergeKey& key) {
 
 // ---- conflicts ----
 
+// Whether one of the three states has it.
+Result<bool> MergeWork::takes_part(std::string_view key) {
+  for (const tree::Root& root : {sides_.base, sides_.source.present, sides_.target.present}) {
+    STRATA_ASSIGN(const auto row, forest().get(root, key));
+    if (row) return true;
+  }
+  return false;
+}
+
 // When the branch last wrote the key or one of the parts, deletions included; 0: never, as far as is known.
 Result<uint64_t> MergeWork::last_write(const txn::Head& head, std::string_view key, const tree::KeyRange& parts) {
   STRATA_ASSIGN(auto bytes, forest().get(head.present, key));
@@ -71,7 +80,12 @@ Result<uint64_t> MergeWork::last_write(const txn::Head& head, std::string_view k
     while (cursor.valid() && cursor.key() < parts.end) {
       STRATA_TRY(ask());
       STRATA_TRY(txn::read_row(cursor.row(), &row));
-      last = std::max(last, row.timestamp);
+      // What came and went on one side alone is no part of what is merged.
+      bool counts = row.timestamp > last;
+      if (counts && row.tombstone) {
+        STRATA_ASSIGN(counts, takes_part(cursor.key()));
+      }
+      if (counts) last = row.timestamp;
       STRATA_TRY(cursor.next());
     }
   }

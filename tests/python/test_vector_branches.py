@@ -268,6 +268,23 @@ def test_collections_that_both_made_anew(forked, winner):
     assert content(forked) == before[0]
 
 
+def test_what_came_and_went_is_no_part_of_a_collection(forked):
+    """The last write that counts is one of what the base or a side still has."""
+
+    def anew(s):
+        s.vector_delete_collection("c")
+        s.vector_create_collection("c", 3)
+        return s.vector_upsert("c", "both", [1, 2, 3])
+
+    on(forked, "b", anew)
+    forked.vector_upsert("c", "mine", [3, 4])
+    on(forked, "b", lambda s: s.vector_upsert("c", "passing", [4, 5, 6]))
+    on(forked, "b", lambda s: s.vector_delete("c", "passing"))
+    [conflict] = forked.branch_merge("b", "default")["conflicts"]
+    assert (conflict["primitive"], conflict["key"], conflict["resolution"]) == ("collection", "c", "target")
+    assert forked.vector_get("c", "mine")["embedding"].tolist() == [3, 4]
+
+
 def test_branches_without_an_ancestor(forked):
     forked.branch_create("alone")
     on(forked, "alone", lambda s: (s.vector_create_collection("c", 2), s.vector_upsert("c", "x", [1, 2])))
