@@ -7,8 +7,10 @@
 
 #include "base/checksum.h"
 #include "branch/bundle_reader.h"
+#include "bundle_parts.h"
 #include "engine_driver.h"
 #include "model/key_codec.h"
+#include "strata/vector.h"
 #include "testing/random.h"
 #include "testing/test_clock.h"
 
@@ -20,77 +22,6 @@ using testing::Random;
 
 constexpr const char* kPath = "db/mutant.bundle";
 constexpr const char* kBack = "db/back.bundle";
-
-struct Block {
-  uint32_t kind = 0;
-  std::string bytes;
-};
-struct Parts {
-  std::vector<Block> blocks;
-  branch::BundleTotals totals;
-};
-
-std::string read_file(os::FileSystem& fs, const std::string& path) {
-  auto file = fs.open(path, os::OpenMode::kRead);
-  std::string bytes(static_cast<size_t>(*(*file)->size()), '\0');
-  EXPECT_EQ(*(*file)->read(0, bytes.size(), bytes.data()), bytes.size());
-  return bytes;
-}
-
-void write_file(os::FileSystem& fs, const std::string& path, const std::string& bytes) {
-  if (*fs.exists(path)) {
-    EXPECT_TRUE(fs.remove(path).is_ok());
-  }
-  auto file = fs.open(path, os::OpenMode::kCreateNew);
-  EXPECT_TRUE((*file)->write(0, bytes).is_ok());
-}
-
-// REQUIRES: a good bundle.
-Parts take_apart(const std::string& bundle) {
-  Parts parts;
-  size_t at = branch::kBundleHeaderBytes;
-  const size_t end = bundle.size() - branch::kBundleTrailerBytes;
-  while (at < end) {
-    Block block{base::load_u32(&bundle[at + 4]), std::string(base::load_u32(&bundle[at + 12]), '\0')};
-    const size_t stored = base::load_u32(&bundle[at + 8]);
-    ZSTD_decompress(block.bytes.data(), block.bytes.size(), &bundle[at + branch::kBlockHeaderBytes], stored);
-    at += branch::kBlockHeaderBytes + stored;
-    parts.blocks.push_back(std::move(block));
-  }
-  parts.totals.entries = base::load_u64(&bundle[end + 16]);
-  parts.totals.commits = base::load_u64(&bundle[end + 24]);
-  return parts;
-}
-
-// With all checksums right, whatever the parts say.
-std::string put_together(const Parts& parts) {
-  std::string bundle(branch::kBundleMagic);
-  base::put_u32(bundle, branch::kBundleVersion);
-  base::put_u32(bundle, branch::kByteOrderMark);
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < parts.blocks.size(); ++i) {
-    const Block& block = parts.blocks[i];
-    bytes += block.bytes.size();
-    std::string frame(ZSTD_compressBound(block.bytes.size()), '\0');
-    frame.resize(ZSTD_compress(frame.data(), frame.size(), block.bytes.data(), block.bytes.size(), 1));
-    std::string rest;
-    base::put_u32(rest, block.kind);
-    base::put_u32(rest, static_cast<uint32_t>(frame.size()));
-    base::put_u32(rest, static_cast<uint32_t>(block.bytes.size()));
-    rest += frame;
-    base::put_u32(bundle, base::checksum(rest, i));
-    bundle += rest;
-  }
-  base::put_u64(bundle, parts.blocks.size());
-  base::put_u64(bundle, bytes);
-  base::put_u64(bundle, parts.totals.entries);
-  base::put_u64(bundle, parts.totals.commits);
-  base::Sha256 sha;
-  sha.add(bundle);
-  const base::Sha256::Digest digest = sha.finish();
-  bundle.append(digest.data(), digest.size());
-  return bundle.append(branch::kBundleEndMagic);
-}
 
 void mutate_bytes(Random& random, std::string* bytes) {
   const uint64_t changes = random.one_in(3) ? 1 + random.below(6) : 1;
@@ -302,10 +233,29 @@ class Lab {
       EventList events;
       ASSERT_TRUE(Events(call).list({}, &events).is_ok());
       ASSERT_TRUE(Events(call).types(std::nullopt).is_ok());
+      read_vectors(call);
     }
     ASSERT_TRUE(Branches(call).log(name, std::nullopt).is_ok());
     ASSERT_TRUE(call.space_use("default").is_ok());
     ASSERT_TRUE(call.branch_use("default").is_ok());
+  }
+
+  // Every vector fits its collection, or a search would say that the database is damaged.
+  static void read_vectors(Call& call) {
+    const auto collections = Vectors(call).list_collections(std::nullopt);
+    ASSERT_TRUE(collections.is_ok()) << collections.status().to_string();
+    for (const CollectionInfo& info : *collections) {
+      const std::vector<float> query(info.dimension, 1);
+      VectorSearch what;
+      what.collection = info.name;
+      what.queries = query;
+      what.dimension = info.dimension;
+      what.k = info.count + 1;
+      VectorHits hits;
+      const Status searched = Vectors(call).search(what, &hits);
+      ASSERT_TRUE(searched.is_ok()) << searched.to_string();
+      ASSERT_EQ(hits.end(0), info.count);
+    }
   }
 
   void check_refused(const Status& status, bool delta) {

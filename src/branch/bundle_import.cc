@@ -5,6 +5,7 @@
 
 #include "branch/bundle_export.h"
 #include "branch/bundle_reader.h"
+#include "branch/delta_vectors.h"
 #include "branch/import_writer.h"
 #include "branch/row_walk.h"
 #include "txn/history.h"
@@ -25,16 +26,28 @@ bool is_counted(Tag tag) {
 class Importer {
  public:
   Importer(txn::Engine& engine, const BundleReader& reader, const txn::Head& base, ImportWriter* writer)
-      : engine_(engine), reader_(reader), base_(base), history_(engine), writer_(*writer) {}
+      : engine_(engine), reader_(reader), base_(base), history_(engine), writer_(*writer) {
+    if (reader.head().since) vectors_.emplace(engine, base, reader.head());
+  }
 
   Status add(const CheckedEntry& checked) {
     if (!checked.entry.same_key) STRATA_TRY(end_key(&checked));
+    if (vectors_) {
+      STRATA_ASSIGN(const auto refusal, vectors_->add(checked));
+      if (refusal) return reader_.damaged(*refusal);
+    }
     tag_ = checked.tag;
     alive_ = !checked.entry.tombstone;
     return tag_ == Tag::kEvent ? add_event(checked) : writer_.add(checked.entry);
   }
   // Once, behind the last entry.
   Status end() { return end_key(nullptr); }
+  // Once all is written. `result`: what came of it.
+  Status check_vectors(const txn::Head& result) {
+    if (!vectors_) return Status::ok();
+    STRATA_ASSIGN(const auto refusal, vectors_->end(result));
+    return refusal ? reader_.damaged(*refusal) : Status::ok();
+  }
   uint64_t keys() const { return keys_; }
 
  private:
@@ -133,7 +146,8 @@ class Importer {
   const txn::Head base_;
   txn::History history_;
   ImportWriter& writer_;
-  Tag tag_ = Tag::kSpace;  // of the key at hand
+  std::optional<DeltaVectors> vectors_;  // of a delta
+  Tag tag_ = Tag::kSpace;                // of the key at hand
   bool alive_ = false;
   uint64_t keys_ = 0;
   // Of the event at hand.
@@ -243,6 +257,7 @@ class ImportRun {
     STRATA_TRY(reader_.read(visitors, poll(reader_.totals().entries)));
     STRATA_TRY(importer.end());
     STRATA_TRY(writer.finish());
+    STRATA_TRY(importer.check_vectors(hidden->visible.load()));
     imported->keys = importer.keys();
     imported->forgotten = writer.forgotten();
     if (!request_.progress || request_.progress(total(), total())) return Status::ok();

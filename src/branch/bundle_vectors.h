@@ -1,5 +1,5 @@
 // Whether the vectors of a bundle fit the collections that it holds: at every time a vector lives, there is a
-// collection of its dimension.
+// collection of its dimension, always the same one, and no zero has a place in one of cosine.
 //
 // Keys come in the order of the tree, so those of a space's collections before its vectors; versions oldest first.
 // Thread safety: none. Ownership: owns what it remembers, which is the definitions of one space.
@@ -15,6 +15,7 @@
 
 #include "branch/bundle_format.h"
 #include "model/key_codec.h"
+#include "strata/vector_metric.h"
 
 namespace strata::branch {
 
@@ -33,9 +34,10 @@ class BundleVectors {
   struct Definition {
     uint64_t timestamp = 0;
     uint32_t dimension = 0;  // 0: deleted
+    VectorMetric metric = VectorMetric::kCosine;
   };
-  // Whether a vector of this dimension may live from one time until before another.
-  Refusal lives(uint32_t dimension, uint64_t from, uint64_t until) const;
+  // Whether the vector at hand may live from its last version until before that time.
+  Refusal lives(uint64_t until) const;
 
   BundleHead head_;
   std::string space_;
@@ -44,6 +46,7 @@ class BundleVectors {
   std::string collection_;
   uint64_t since_ = 0;
   uint32_t dimension_ = 0;  // 0: none, or deleted
+  bool zero_ = false;
 };
 
 }  // namespace strata::branch
