@@ -18,6 +18,8 @@ constexpr uint64_t kLeftFree = uint64_t{32} << 20;
 
 }  // namespace
 
+bool is_unfinished_cache_file(std::string_view name) { return name.ends_with(kUnfinished); }
+
 Status useless_cache_file(const std::string& name) {
   return Status::error(Code::kCorruption, "'" + name + "' is no index of this database");
 }
@@ -56,7 +58,7 @@ Result<CacheFile> CacheFiles::open(const std::string& name) const {
   CacheFile opened;
   opened.name_ = name;
   opened.seed_ = database_id_;
-  if (name.ends_with(kUnfinished)) return useless_cache_file(name);
+  if (is_unfinished_cache_file(name)) return useless_cache_file(name);
   STRATA_ASSIGN(opened.file_, fs_.open(os::join_path(folder_, name), os::OpenMode::kRead));
   STRATA_ASSIGN(const uint64_t size, opened.file_->size());
   std::string head(CacheFile::kFirstPart, '\0');

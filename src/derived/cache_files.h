@@ -75,6 +75,8 @@ class CacheFiles {
   const CacheFormat format_;
 };
 
+// One that is being written, or whose writing was cut off.
+bool is_unfinished_cache_file(std::string_view name);
 // What is no file of a cache: kCorruption.
 Status useless_cache_file(const std::string& name);
 

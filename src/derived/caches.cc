@@ -7,6 +7,7 @@ namespace strata::derived {
 Caches::Caches(txn::Engine& engine, CachePlace place, ListBranches branches)
     : engine_(engine),
       place_(std::move(place)),
+      branches_(std::move(branches)),
       worker_(place_.background),
       embeddings_(engine, {place_.fs, place_.folder, place_.read_only}) {
   if (place_.fs != nullptr) {
@@ -15,7 +16,7 @@ Caches::Caches(txn::Engine& engine, CachePlace place, ListBranches branches)
     text_files_.emplace(*place_.fs, place_.folder, engine_.seed(), place_.read_only);
   }
   vectors_.emplace(engine_, worker_, vector_files_ ? &*vector_files_ : nullptr, place_.read_only);
-  text_.emplace(engine_, text_files_ ? &*text_files_ : nullptr, std::move(branches));
+  text_.emplace(engine_, text_files_ ? &*text_files_ : nullptr, branches_);
 }
 
 Caches::~Caches() { close(); }
@@ -44,14 +45,14 @@ uint64_t Caches::disk_bytes() const {
   return total;
 }
 
-// Of versions that keep other things; what cannot be removed does no harm.
+// Of versions that keep other things, and what was cut off; what cannot be removed does no harm.
 void Caches::remove_unknown_files() const {
   const auto names = place_.fs->list(place_.folder);
   if (!names) return;
   for (const std::string& name : *names) {
     const bool known =
         name.starts_with(kVectorFilePrefix) || name.starts_with(kTextFilePrefix) || name == kEmbeddingFile;
-    if (known) continue;
+    if (known && !is_unfinished_cache_file(name)) continue;
     (void)place_.fs->remove(os::join_path(place_.folder, name));
   }
 }
@@ -60,6 +61,7 @@ void Caches::close() {
   if (std::exchange(closed_, true)) return;
   worker_.stop();
   vectors_->close();
+  vectors_->remove_orphans(branches_());
   text_->release();
   embeddings_.close();
 }

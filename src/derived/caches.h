@@ -61,6 +61,7 @@ class Caches {
 
   txn::Engine& engine_;
   const CachePlace place_;
+  const ListBranches branches_;
   bool closed_ = false;
   std::optional<VectorFiles> vector_files_;
   std::optional<TextFiles> text_files_;

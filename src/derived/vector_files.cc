@@ -15,6 +15,7 @@ VectorFiles::VectorFiles(os::FileSystem& fs, std::string folder, uint64_t databa
 std::vector<VectorFiles::Kept> VectorFiles::load(const CollectionKind& kind, std::vector<std::string>* useless) {
   std::vector<Kept> all;
   for (const std::string& name : names()) {
+    if (is_unfinished_cache_file(name)) continue;
     bool other = false;
     auto kept = load_one(name, kind, &other);
     if (kept) {
@@ -26,10 +27,15 @@ std::vector<VectorFiles::Kept> VectorFiles::load(const CollectionKind& kind, std
   return all;
 }
 
+std::optional<CollectionKind> VectorFiles::kind_of(const std::string& name) const {
+  const auto file = files_.open(name);
+  return file ? VectorSegment::kind_of(file->file(), CacheFile::kFirstPart, file->first_bytes()) : std::nullopt;
+}
+
 Result<VectorFiles::Kept> VectorFiles::load_one(const std::string& name, const CollectionKind& kind, bool* other) {
   STRATA_ASSIGN(const CacheFile file, files_.open(name));
   const uint64_t bytes = file.first_bytes();
-  if (!VectorSegment::may_be(kind, file.file(), CacheFile::kFirstPart, bytes)) {
+  if (VectorSegment::kind_of(file.file(), CacheFile::kFirstPart, bytes) != kind) {
     *other = true;
     return useless_cache_file(name);
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ class VectorFiles {
   // Nothing of it is left where that fails.
   Status save(const std::string& name, const VectorSegment& segment);
   Status remove(const std::string& name) { return files_.remove(name); }
+  // Of which collection a file says that it is; nothing where it is useless or cannot be read.
+  std::optional<CollectionKind> kind_of(const std::string& name) const;
   // All names in the folder that are ours, finished or not; nothing where there is no folder.
   std::vector<std::string> names() { return files_.names(); }
   // One that no file has.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "model/key_codec.h"
 #include "os/spare_memory.h"
 
 namespace strata::derived {
@@ -159,8 +160,24 @@ Result<std::shared_ptr<const VectorSnapshot>> VectorIndex::matched(Collection& c
   return apply_changes(collection.kind, *known, missing, reader);
 }
 
+bool VectorIndex::is_gone(const Slot& slot) {
+  const txn::BranchPtr branch = slot.branch.lock();
+  return branch == nullptr || branch->deleted.load(std::memory_order_relaxed);
+}
+
+// Pins go without the lock.
+std::vector<VectorIndex::Slot> VectorIndex::take_gone(Collection& collection) {
+  const auto gone = std::stable_partition(collection.slots.begin(), collection.slots.end(),
+                                          [](const Slot& slot) { return !is_gone(slot); });
+  std::vector<Slot> taken(std::make_move_iterator(gone), std::make_move_iterator(collection.slots.end()));
+  collection.slots.erase(gone, collection.slots.end());
+  return taken;
+}
+
 void VectorIndex::put_slot(Collection& collection, Slot slot) {
+  std::vector<Slot> dropped;
   const base::MutexLock lock(collection.mutex);
+  dropped = take_gone(collection);
   std::vector<Slot>& slots = collection.slots;
   for (const Slot& old : slots) {
     // A transaction may look at a state that its branch has left behind.
@@ -209,22 +226,47 @@ uint64_t VectorIndex::memory_bytes() const {
 void VectorIndex::tick() {
   const uint64_t now = ticks_.fetch_add(1, std::memory_order_relaxed) + 1;
   for (const CollectionPtr& own : collections()) {
-    std::vector<Slot> dropped;  // pins go without the lock
-    const base::MutexLock lock(own->mutex);
-    std::erase_if(own->slots, [&](Slot& slot) {
-      const txn::BranchPtr branch = slot.branch.lock();
-      const bool gone = branch == nullptr || branch->deleted.load(std::memory_order_relaxed);
-      if (gone) dropped.push_back(slot);
-      return gone;
-    });
-    for (Slot& slot : own->slots) {
-      if (slot.pin == nullptr || now - slot.used < kTicksPinned) continue;
-      const txn::BranchPtr branch = slot.branch.lock();
-      if (branch != nullptr && branch->visible.load().present == slot.root) continue;  // it holds nothing back
-      dropped.push_back(slot);
-      slot.pin.reset();
+    std::vector<Slot> dropped;
+    std::vector<txn::BranchPtr> idle;
+    {
+      const base::MutexLock lock(own->mutex);
+      dropped = take_gone(*own);
+      for (Slot& slot : own->slots) {
+        const uint64_t unused = now - slot.used;
+        if (unused < kTicksPinned) continue;
+        const txn::BranchPtr branch = slot.branch.lock();
+        if (branch == nullptr || branch->visible.load().present == slot.root) continue;  // it holds nothing back
+        if (unused % kTicksPinned == 0) idle.push_back(branch);
+        if (slot.pin == nullptr) continue;
+        dropped.push_back(slot);
+        slot.pin.reset();
+      }
+    }
+    for (const txn::BranchPtr& branch : idle) {
+      if (is_empty_on(own->kind, *branch)) drop_slot_if_idle(*own, *branch);
     }
   }
+}
+
+bool VectorIndex::is_empty_on(const CollectionKind& kind, const txn::BranchState& branch) const {
+  const size_t nul = kind.name.find('\0');
+  const std::string_view name = kind.name;
+  const model::KeySpan span =
+      model::prefix_span(name.substr(0, nul), model::Tag::kVector, std::string(name.substr(nul + 1)) + '\0');
+  const tree::ReadGuard guard(engine_.forest());
+  tree::Cursor cursor(engine_.forest(), branch.visible.load().present);
+  return cursor.seek(span.begin).is_ok() && !(cursor.valid() && cursor.key() < span.end);
+}
+
+void VectorIndex::drop_slot_if_idle(Collection& collection, const txn::BranchState& branch) {
+  const uint64_t now = ticks_.load(std::memory_order_relaxed);
+  std::vector<Slot> dropped;
+  const base::MutexLock lock(collection.mutex);
+  std::erase_if(collection.slots, [&](const Slot& slot) {
+    const bool drops = slot.branch_id == branch.origin.id && now - slot.used >= kTicksPinned;
+    if (drops) dropped.push_back(slot);
+    return drops;
+  });
 }
 
 // ---- in the background ----
@@ -325,9 +367,13 @@ std::vector<VectorIndex::SegmentPtr> VectorIndex::segments_from_files(Collection
   if (files_ == nullptr || collection.read_files) return segments;
   collection.read_files = true;
   std::vector<std::string> useless;
-  for (VectorFiles::Kept& kept : files_->load(collection.kind, &useless)) {
-    collection.files[kept.segment] = {kept.name, kept.segment->graph() != nullptr};
-    segments.push_back(std::move(kept.segment));
+  std::vector<VectorFiles::Kept> loaded = files_->load(collection.kind, &useless);
+  {
+    const base::MutexLock saving(collection.saving);
+    for (VectorFiles::Kept& kept : loaded) {
+      collection.files[kept.segment] = {kept.name, kept.segment->graph() != nullptr};
+      segments.push_back(std::move(kept.segment));
+    }
   }
   if (!read_only_) {
     // A file that cannot be removed is in nobody's way: it is not believed.
@@ -338,7 +384,7 @@ std::vector<VectorIndex::SegmentPtr> VectorIndex::segments_from_files(Collection
 
 void VectorIndex::save(Collection& collection) {
   if (files_ == nullptr || read_only_) return;
-  const base::MutexLock updating(collection.updating);
+  const base::MutexLock saving(collection.saving);
   std::set<SegmentPtr> wanted;
   {
     const base::MutexLock lock(collection.mutex);
@@ -348,6 +394,13 @@ void VectorIndex::save(Collection& collection) {
       }
     }
   }
+  bool any_new = false;
+  for (const SegmentPtr& segment : wanted) {
+    const auto at = collection.files.find(segment);
+    any_new |= at == collection.files.end() || at->second.has_graph != (segment->graph() != nullptr);
+  }
+  // Were a row that the log loses kept in a file, another could come to have its place and time.
+  if (any_new && !engine_.flush()) return;
   std::map<SegmentPtr, SavedFile> kept;
   for (const SegmentPtr& segment : wanted) {
     const bool has_graph = segment->graph() != nullptr;
@@ -366,6 +419,32 @@ void VectorIndex::save(Collection& collection) {
   collection.files = std::move(kept);
 }
 
+// Of branches where the collection was deleted.
+void VectorIndex::drop_empty(Collection& collection) {
+  std::vector<Slot> slots;
+  {
+    const base::MutexLock lock(collection.mutex);
+    slots = collection.slots;
+  }
+  std::erase_if(slots, [&](const Slot& slot) {
+    const txn::BranchPtr branch = slot.branch.lock();
+    return branch == nullptr || is_empty_on(collection.kind, *branch);
+  });
+  const base::MutexLock lock(collection.mutex);
+  std::swap(collection.slots, slots);
+}
+
+void VectorIndex::remove_orphans(std::span<const txn::BranchPtr> branches) {
+  if (files_ == nullptr || read_only_) return;
+  for (const std::string& name : files_->names()) {
+    const auto kind = files_->kind_of(name);
+    const bool orphaned = kind && std::all_of(branches.begin(), branches.end(), [&](const txn::BranchPtr& branch) {
+                            return is_empty_on(*kind, *branch);
+                          });
+    if (orphaned) (void)files_->remove(name);
+  }
+}
+
 void VectorIndex::close() {
   for (const CollectionPtr& own : collections()) {
     bool searched = false;
@@ -373,6 +452,7 @@ void VectorIndex::close() {
       const base::MutexLock lock(own->mutex);
       searched = !own->slots.empty();
     }
+    drop_empty(*own);
     if (searched) save(*own);
     const base::MutexLock lock(own->mutex);
     for (Slot& slot : own->slots) slot.pin.reset();

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,8 @@ class VectorIndex {
   uint64_t memory_bytes() const;
   // Lets go of snapshots that nobody searches. Cheap; now and then.
   void tick();
+  // Removes the files of collections that none of these branches has any more. REQUIRES: these are all.
+  void remove_orphans(std::span<const txn::BranchPtr> branches);
   // Writes what is worth it. REQUIRES: the worker was stopped.
   void close();
 
@@ -83,7 +86,8 @@ class VectorIndex {
     const CollectionKind kind;
     base::Mutex updating;  // one thread brings a snapshot up to date; taken before `mutex`
     bool read_files GUARDED_BY(updating) = false;
-    std::map<SegmentPtr, SavedFile> files GUARDED_BY(updating);
+    base::Mutex saving;  // files are written under it; between the other two
+    std::map<SegmentPtr, SavedFile> files GUARDED_BY(saving);
     mutable base::Mutex mutex;
     std::vector<Slot> slots GUARDED_BY(mutex);  // the last used at the end
     bool working GUARDED_BY(mutex) = false;
@@ -103,6 +107,11 @@ class VectorIndex {
                                                         const CollectionPlace& place, const txn::Head& head,
                                                         VectorReader* reader);
   std::vector<SegmentPtr> segments_from_files(Collection& collection) REQUIRES_LOCK(collection.updating);
+  static bool is_gone(const Slot& slot);  // its branch is
+  static std::vector<Slot> take_gone(Collection& collection) REQUIRES_LOCK(collection.mutex);
+  // Whether the branch has no vector of the collection any more; false where it cannot be seen.
+  bool is_empty_on(const CollectionKind& kind, const txn::BranchState& branch) const;
+  void drop_slot_if_idle(Collection& collection, const txn::BranchState& branch);
   void put_slot(Collection& collection, Slot slot);
 
   // ---- in the background ----
@@ -113,6 +122,7 @@ class VectorIndex {
   Status merge(Collection& collection, const std::shared_ptr<const VectorSnapshot>& snapshot,
                const std::atomic<bool>& stop);
   void save(Collection& collection);
+  void drop_empty(Collection& collection);
 
   txn::Engine& engine_;
   Worker& worker_;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/out_of_memory.h"
+#include "model/key_codec.h"
 #include "model/vector_codec.h"
 
 namespace strata::derived {
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kAlignment = 64;
 // Far above what memory holds: keeps sums of sizes that were read from overflowing.
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+constexpr uint32_t kMostNameBytes = model::kMaxTreeKeyBytes;
 
 os::LargeMemory allocate(size_t bytes) {
   os::LargeMemory memory = os::allocate_large(std::max<size_t>(bytes, kAlignment));
@@ -102,15 +104,20 @@ std::shared_ptr<VectorSegment> VectorSegment::from_image(os::LargeMemory image, 
   return segment;
 }
 
-bool VectorSegment::may_be(const CollectionKind& kind, os::File& file, uint64_t offset, uint64_t bytes) {
-  std::string head((sizeof(Header) + kAlignment - 1) / kAlignment * kAlignment + kind.name.size(), '\0');
-  if (bytes < head.size()) return false;
-  const auto got = file.read(offset, head.size(), head.data());
-  if (!got || *got != head.size()) return false;
+std::optional<CollectionKind> VectorSegment::kind_of(os::File& file, uint64_t offset, uint64_t bytes) {
   Header header;
-  std::memcpy(&header, head.data(), sizeof(Header));
-  return header.dimension == kind.dimension && header.metric == static_cast<uint32_t>(kind.metric) &&
-         header.name_bytes == kind.name.size() && head.ends_with(kind.name);
+  const auto got = file.read(offset, sizeof(Header), reinterpret_cast<char*>(&header));
+  if (!got || *got != sizeof(Header)) return std::nullopt;
+  const size_t name_at = Layout(Header()).name;
+  if (header.metric > static_cast<uint32_t>(VectorMetric::kDotProduct)) return std::nullopt;
+  if (header.name_bytes > kMostNameBytes || name_at + header.name_bytes > bytes) return std::nullopt;
+  CollectionKind kind;
+  kind.dimension = header.dimension;
+  kind.metric = static_cast<VectorMetric>(header.metric);
+  kind.name.resize(header.name_bytes);
+  const auto name_got = file.read(offset + name_at, kind.name.size(), kind.name.data());
+  if (!name_got || *name_got != kind.name.size()) return std::nullopt;
+  return kind;
 }
 
 bool VectorSegment::check() const {

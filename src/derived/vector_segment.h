@@ -62,8 +62,8 @@ class VectorSegment {
   // From what image() said, which is not believed; null where it is no segment of this kind.
   static std::shared_ptr<VectorSegment> from_image(os::LargeMemory image, size_t bytes, const CollectionKind& kind);
 
-  // Whether what a file has there can be a segment of this kind: reads no more than its beginning.
-  static bool may_be(const CollectionKind& kind, os::File& file, uint64_t offset, uint64_t bytes);
+  // Of which kind what a file has there says that it is, nothing if it cannot be: reads no more than its beginning.
+  static std::optional<CollectionKind> kind_of(os::File& file, uint64_t offset, uint64_t bytes);
 
   uint32_t rows() const { return header_.rows; }
   std::string_view key(uint32_t row) const;
