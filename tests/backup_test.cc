@@ -272,7 +272,8 @@ TEST(BackupTest, DamageIsFoundAndNotCopied) {
   uint64_t right = 0;
   const uint64_t rounds = testing::scaled(400);
   for (uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<std::string> names = *memory->list("db");
+    std::vector<std::string> names = *memory->list("db");
+    std::erase(names, "index");  // a folder, which no copy has
     const std::string path = "db/" + names[random.below(names.size())];
     const auto file = *memory->open(path, os::OpenMode::kReadWrite);
     if (*file->size() == 0) continue;

@@ -1,14 +1,17 @@
 // The algebra of merges over random graphs of branches: forks, forks of forks, commits and merges at random, and then
 // what must hold whatever came before:
-//   - what only one side changed is in the result, and what only one side deleted is not;
+//   - what only one side changed is in the result, and what only one side deleted is not; a collection that the sides
+//     define otherwise counts with its vectors as one;
 //   - merging again applies nothing, and merging both ways makes both alike;
 //   - a dry run says what the merge then does, and a strict merge does all or nothing;
 //   - in which order two branches that changed other things are merged does not matter;
 //   - no event is ever lost from its branch, or twice in one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,6 +24,7 @@
 #include "strata/space.h"
 #include "strata/state.h"
 #include "strata/value.h"
+#include "strata/vector.h"
 #include "testing/random.h"
 
 namespace strata {
@@ -101,7 +105,7 @@ class Graph {
       ok(call_.space_use(kSpaces[random_.below(std::size(kSpaces))]));
       const std::string key = "k" + std::to_string(first + random_.below(end - first));
       const std::string value = encoded(static_cast<int64_t>(random_.below(4)));
-      switch (random_.below(8)) {
+      switch (random_.below(11)) {
         case 0:
           ok(Kv(call_).erase(key).status());
           break;
@@ -120,10 +124,45 @@ class Graph {
         case 5:
           append();
           break;
+        case 6:
+        case 7:
+        case 8:
+          change_vectors("c" + std::to_string(first), key);
+          break;
         default:
           ok(Kv(call_).put(key, value).status());
       }
     }
+  }
+
+  // Makes the collection where there is none; some are deleted, so that they may be made anew otherwise.
+  void change_vectors(const std::string& collection, const std::string& key) {
+    Vectors vectors(call_);
+    const uint64_t dice = random_.below(8);
+    if (dice == 0) return void(ok(vectors.erase_collection(collection).status()));
+    if (dice == 1) return void(ok(vectors.erase(collection, key).status()));
+    uint32_t dimension = dimension_of(collection);
+    if (dimension == 0) {
+      dimension = 2 + static_cast<uint32_t>(random_.below(2));
+      const VectorMetric metric = random_.one_in(2) ? VectorMetric::kEuclidean : VectorMetric::kDotProduct;
+      ok(vectors.create_collection(collection, dimension, metric).status());
+    }
+    const std::vector<float> components(dimension, static_cast<float>(random_.below(4)));
+    ValueWriter metadata;
+    const bool written = metadata.begin_object() && metadata.name("n") &&
+                         metadata.integer(static_cast<int64_t>(random_.below(2))) && metadata.end();
+    const VectorItem item{key, components, written && random_.one_in(2) ? metadata.result() : std::string_view()};
+    ok(vectors.upsert(collection, {&item, 1}, false).status());
+  }
+
+  // 0: there is no such collection.
+  uint32_t dimension_of(const std::string& collection) {
+    const auto all = Vectors(call_).list_collections(std::nullopt);
+    if (!ok(all.status())) return 0;
+    for (const CollectionInfo& info : *all) {
+      if (info.name == collection) return info.dimension;
+    }
+    return 0;
   }
 
   void append() {
@@ -151,6 +190,7 @@ class Graph {
         contents.values[where + " state " + std::string(cells[i])] = value;
       }
       documents(where, &contents);
+      collections(where, &contents);
       EventList events;
       ok(Events(call_).list({}, &events));
       for (size_t i = 0; i < events.size(); ++i) contents.events[where].insert(std::string(events[i].payload));
@@ -173,6 +213,49 @@ class Graph {
         contents->values[where + " json " + key + " " + std::string(items.name())] = items.value().bytes();
       }
     }
+  }
+
+  void collections(const std::string& where, Contents* contents) {
+    const auto all = Vectors(call_).list_collections(std::nullopt);
+    if (!ok(all.status())) return;
+    for (const CollectionInfo& info : *all) {
+      contents->values[collection_name(where, info.name)] =
+          std::to_string(info.dimension) + " " + std::string(metric_name(info.metric));
+      KeyList keys;
+      ok(Vectors(call_).list(info.name, "", std::nullopt, std::nullopt, &keys));
+      expect(keys.size() == info.count, "a collection counts other vectors than it has");
+      std::set<std::string, std::less<>> left;
+      for (size_t i = 0; i < keys.size(); ++i) {
+        std::string value;
+        ok(Vectors(call_).get(info.name, keys[i], std::nullopt, &value).status());
+        contents->values[vector_prefix(where, info.name) + std::string(keys[i])] = value;
+        left.emplace(keys[i]);
+      }
+      search_all(info, std::move(left));
+    }
+  }
+
+  // A search for all finds just these: what searches are answered from follows every merge.
+  void search_all(const CollectionInfo& info, std::set<std::string, std::less<>> keys) {
+    const std::vector<float> query(info.dimension, 1);
+    VectorSearch what;
+    what.collection = info.name;
+    what.queries = query;
+    what.dimension = info.dimension;
+    what.k = keys.size() + 1;
+    VectorHits hits;
+    if (!ok(Vectors(call_).search(what, &hits))) return;
+    for (size_t i = 0; i < hits.end(0); ++i) {
+      expect(keys.erase(std::string(hits.key(i))) == 1, "a search finds a vector twice, or one that is not there");
+    }
+    expect(keys.empty(), "a search finds not all vectors");
+  }
+
+  static std::string collection_name(const std::string& where, const std::string& collection) {
+    return where + " collection " + collection;
+  }
+  static std::string vector_prefix(const std::string& where, const std::string& collection) {
+    return where + " vector " + collection + "/";
   }
 
   MergeResult merge(const std::string& source, const std::string& target, MergeStrategy strategy, bool dry_run,
@@ -250,6 +333,40 @@ class Graph {
     return a == nullptr || b == nullptr ? a == b : *a == *b;
   }
 
+  // The collections that two states define otherwise: the beginnings of all names of each.
+  static std::vector<std::vector<std::string>> whole_collections(const Contents& a, const Contents& b) {
+    std::vector<std::vector<std::string>> whole;
+    for (const char* space : kSpaces) {
+      for (const uint64_t first : {uint64_t{0}, kKeys}) {
+        const std::string collection = "c" + std::to_string(first);
+        const std::string definition = collection_name(space, collection);
+        if (same(find(a, definition), find(b, definition))) continue;
+        whole.push_back({definition, vector_prefix(space, collection)});
+      }
+    }
+    return whole;
+  }
+
+  // Those whose names begin so.
+  static std::map<std::string, std::string> part_of(const Contents& contents,
+                                                    const std::vector<std::string>& prefixes) {
+    std::map<std::string, std::string> part;
+    for (const auto& [name, value] : contents.values) {
+      const bool is_part = std::any_of(prefixes.begin(), prefixes.end(),
+                                       [&](const std::string& prefix) { return name.starts_with(prefix); });
+      if (is_part) part[name] = value;
+    }
+    return part;
+  }
+
+  // What has to be left of three values.
+  template <typename Value>
+  static Value merged(const Value& base, const Value& source, const Value& target, bool source_wins) {
+    if (source == base) return target;
+    if (target == base) return source;
+    return source_wins ? source : target;
+  }
+
   // Two forks of one state, each changed: the result, name by name.
   void three_way() {
     const std::string origin = random_.pick(branches_);
@@ -268,14 +385,19 @@ class Graph {
     for (const Contents* each : {&base, &a, &b, &after}) {
       for (const auto& [name, value] : each->values) names.insert(name);
     }
+    for (const std::vector<std::string>& whole : whole_collections(a, b)) {
+      const auto expected = merged(part_of(base, whole), part_of(a, whole), part_of(b, whole), source_wins);
+      expect(part_of(after, whole) == expected, "after a merge, " + whole[0] + " is not what it should be");
+      std::erase_if(names,
+                    [&](const std::string& name) { return name.starts_with(whole[0]) || name.starts_with(whole[1]); });
+    }
+    const auto value_of = [](const Contents& contents, const std::string& name) {
+      const std::string* value = find(contents, name);
+      return value != nullptr ? std::optional<std::string>(*value) : std::nullopt;
+    };
     for (const std::string& name : names) {
-      const std::string* mine = find(a, name);
-      const std::string* theirs = find(b, name);
-      const std::string* expected = same(mine, find(base, name))     ? theirs
-                                    : same(theirs, find(base, name)) ? mine
-                                    : source_wins                    ? mine
-                                                                     : theirs;
-      expect(same(find(after, name), expected), "after a merge, " + name + " is not what it should be");
+      const auto expected = merged(value_of(base, name), value_of(a, name), value_of(b, name), source_wins);
+      expect(value_of(after, name) == expected, "after a merge, " + name + " is not what it should be");
     }
     events_are_kept(b, a, after);
     merge(target, source, MergeStrategy::kStrict, false);

@@ -1,6 +1,6 @@
-// Random work on the engine and on the oracle, side by side: keys, spaces, branches, forks of the past, transactions
-// held open, checkpoints, compaction, retention, reopening; everything compared, and after each round the reclaim
-// oracle: a mark over all roots and pins against what the node store says is in use.
+// Random work on the engine and on the oracle, side by side: keys, vectors, spaces, branches, forks of the past,
+// transactions held open, checkpoints, compaction, retention, reopening; everything compared, and after each round the
+// reclaim oracle: a mark over all roots and pins against what the node store says is in use.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -27,8 +27,9 @@ struct HeldTransaction {
   std::unique_ptr<Session> session;
   std::string branch;
   ModelDb snapshot;
-  std::vector<std::pair<std::string, std::string>> read;  // space, key
-  std::vector<std::string> logs;                          // spaces whose logs it took the length of
+  std::vector<std::pair<std::string, std::string>> read;      // space, key
+  std::vector<std::string> logs;                              // spaces whose logs it took the length of
+  std::vector<std::pair<std::string, std::string>> searched;  // space, collection
   uint64_t began_at = 0;
 };
 
@@ -106,11 +107,13 @@ class World {
       const auto keys = branch->second.keys_ever(space);
       if (!keys.empty()) held.read.emplace_back(space, keys[random_.below(keys.size())]);
       if (random_.below(3) == 0) held.logs.push_back(space);
+      const auto collections = branch->second.keys_ever(space, testing::ModelFamily::kCollection);
+      if (!collections.empty() && random_.one_in(2)) held.searched.emplace_back(space, random_.pick(collections));
     }
     if (read_again(call, held)) held_.push_back(std::move(held));
   }
 
-  // Whether every key that was read still reads as in the snapshot.
+  // Whether everything that was read still reads as in the snapshot.
   bool read_again(Call& call, const HeldTransaction& held) {
     for (const auto& [space, key] : held.read) {
       if (!ok("space_use", call.space_use(space))) return false;
@@ -131,6 +134,12 @@ class World {
         problem_ = "a held transaction sees a log of another length than when it began";
         return false;
       }
+    }
+    for (const auto& [space, collection] : held.searched) {
+      if (!ok("space_use", call.space_use(space))) return false;
+      const testing::ModelCollection expected = held.snapshot.branch(held.branch).collection(space, collection, {});
+      VectorCheck check(call, "a held transaction", std::nullopt);
+      if (!ok("search", check.searches(collection, expected, held.began_at))) return false;
     }
     return true;
   }
@@ -162,6 +171,9 @@ class World {
       const auto* after = now_there->second.find(read_space, read_key, {});
       changed |= (before == nullptr) != (after == nullptr) || (before != nullptr && !(*before == *after));
     }
+    for (const auto& [space_searched, collection] : held.searched) {
+      changed |= differs(held.snapshot.branch(held.branch), now_there->second, space_searched, collection);
+    }
     for (const std::string& log : held.logs) {
       const testing::ModelBranch& before = held.snapshot.branch(held.branch);
       changed |= before.events_ever(log) != now_there->second.events_ever(log) ||
@@ -179,6 +191,22 @@ class World {
     if (!ok("commit of a held transaction", committed.status())) return;
     model_.write(held.branch, {{space, key, std::string(kHeldValue)}}, *committed);
     moments_.push_back(*committed);
+  }
+
+  // Whether a collection or one of its vectors was written between two states of a branch.
+  static bool differs(const testing::ModelBranch& before, const testing::ModelBranch& after, const std::string& space,
+                      const std::string& collection) {
+    using testing::ModelFamily;
+    const auto written = [&](const std::string& key, ModelFamily family) {
+      const testing::ModelVersion* was = before.find(space, key, {}, family);
+      const testing::ModelVersion* is = after.find(space, key, {}, family);
+      return (was == nullptr) != (is == nullptr) || (was != nullptr && !(*was == *is));
+    };
+    if (written(collection, ModelFamily::kCollection)) return true;
+    const std::vector<std::string> vectors = after.keys_ever(space, ModelFamily::kVector);
+    return std::any_of(vectors.begin(), vectors.end(), [&](const std::string& key) {
+      return testing::collection_of(key) == collection && written(key, ModelFamily::kVector);
+    });
   }
 
   void retain() {

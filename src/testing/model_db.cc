@@ -111,8 +111,9 @@ void ModelBranch::add_version(ModelChain& chain, std::optional<std::string> valu
 }
 
 uint64_t ModelBranch::key_count() const {
-  auto count = static_cast<uint64_t>(std::count_if(
-      keys_.begin(), keys_.end(), [](const auto& entry) { return entry.second.back().value.has_value(); }));
+  auto count = static_cast<uint64_t>(std::count_if(keys_.begin(), keys_.end(), [](const auto& entry) {
+    return entry.first.family != ModelFamily::kCollection && entry.second.back().value.has_value();
+  }));
   for (const auto& [space, log] : events_) count += events(space, {}).size();
   return count;
 }
@@ -123,8 +124,17 @@ std::vector<ModelWrite> ModelDb::effective(const std::string& name, const std::v
   for (const ModelWrite& write : writes) {
     if (write.family == ModelFamily::kEvent) {
       changes.push_back(write);
-    } else {
-      last[{write.family, write.space, write.key}] = write;
+      continue;
+    }
+    last[{write.family, write.space, write.key}] = write;
+    if (write.family != ModelFamily::kCollection || write.value) continue;
+    const std::string its = vector_key(write.key, "");
+    for (const auto& [key, version] : branch(name).scan(write.space, its, {}, ModelFamily::kVector)) {
+      last[{ModelFamily::kVector, write.space, key}] = {write.space, key, std::nullopt, ModelFamily::kVector};
+    }
+    for (auto& [where, each] : last) {
+      const bool is_its = where.family == ModelFamily::kVector && where.space == write.space;
+      if (is_its && where.key.starts_with(its)) each.value.reset();
     }
   }
   for (const auto& [where, write] : last) {
@@ -173,7 +183,8 @@ void ModelDb::note_commit(ModelBranch* branch, uint64_t timestamp) {
 void ModelDb::remove_space(const std::string& name, const std::string& space, uint64_t timestamp) {
   ModelBranch& target = branches_.at(name);
   std::vector<ModelWrite> writes;
-  for (const ModelFamily family : {ModelFamily::kKey, ModelFamily::kCell, ModelFamily::kDocument}) {
+  for (const ModelFamily family : {ModelFamily::kKey, ModelFamily::kCell, ModelFamily::kDocument,
+                                   ModelFamily::kCollection, ModelFamily::kVector}) {
     for (const auto& [key, version] : target.scan(space, "", {}, family)) {
       writes.push_back({space, key, std::nullopt, family});
     }

@@ -1,5 +1,5 @@
 // The oracle: a database as plain maps. Everything that the engine answers about keys, cells, documents, events,
-// branches, versions and moments can be read off here, slowly and obviously.
+// vectors, branches, versions and moments can be read off here, slowly and obviously.
 //
 // Timestamps are the engine's: the caller passes what the engine answered. All other numbers are computed.
 // Thread safety: none. Ownership: a value; copies are independent.
@@ -26,8 +26,9 @@ struct ModelVersion {
 using ModelChain = std::vector<ModelVersion>;  // oldest first
 
 // What is written: a key, a cell, a whole document, or an event, whose `key` is its type and whose value, always there,
-// its payload.
-enum class ModelFamily : uint8_t { kKey, kCell, kDocument, kEvent };
+// its payload. Collections and their vectors have the values of model/vector_codec.h, and vectors the keys of
+// vector_key.
+enum class ModelFamily : uint8_t { kKey, kCell, kDocument, kEvent, kCollection, kVector };
 
 struct ModelWrite {
   std::string space;
@@ -35,6 +36,15 @@ struct ModelWrite {
   std::optional<std::string> value;  // nothing: delete
   ModelFamily family = ModelFamily::kKey;
 };
+
+// A collection with its vectors, by their keys in it.
+struct ModelCollection {
+  std::optional<std::string> definition;  // nothing: there is none
+  std::map<std::string, std::string> vectors;
+};
+std::string vector_key(const std::string& collection, const std::string& key);
+// The name of its collection, of a key made by vector_key.
+std::string collection_of(const std::string& vector_key);
 
 struct ModelEvent {
   uint64_t timestamp = 0;  // of its first append, on whatever branch
@@ -86,7 +96,7 @@ class ModelBranch {
   };
   std::optional<Twin> twin;
 
-  // Of keys, cells or documents. The version that is current at that moment, deleted or not; null if there is none.
+  // Of all but events. The version that is current at that moment, deleted or not; null if there is none.
   const ModelVersion* find(const std::string& space, const std::string& key, ModelMoment at,
                            ModelFamily family = ModelFamily::kKey) const;
   // As find, but a deleted one is none.
@@ -101,6 +111,12 @@ class ModelBranch {
                                     ModelFamily family = ModelFamily::kKey) const;
   // Every one of the space that ever had a version, in order.
   std::vector<std::string> keys_ever(const std::string& space, ModelFamily family = ModelFamily::kKey) const;
+  ModelCollection collection(const std::string& space, const std::string& name, ModelMoment at) const;
+  // As it is now, with these writes on top.
+  std::optional<std::string> definition_after(const std::string& space, const std::string& name,
+                                              const std::vector<ModelWrite>& writes) const;
+  ModelCollection collection_after(const std::string& space, const std::string& name,
+                                   const std::vector<ModelWrite>& writes) const;
   // The event log; sequences are its indexes.
   std::vector<const ModelEvent*> events(const std::string& space, ModelMoment at) const;
   // How many were ever appended, those included that went with their space.
@@ -164,7 +180,8 @@ class ModelDb {
   const ModelBranch& branch(const std::string& name) const { return branches_.at(name); }
 
   // Whether a commit of these writes changes anything. The last write to a key counts, deleting what is not there is
-  // none, and a space appears with the first put in it, even if that is deleted again in the same commit.
+  // none, deleting a collection deletes the vectors that it has by then, and a space appears with the first put in it,
+  // even if that is deleted again in the same commit.
   bool changes(const std::string& branch, const std::vector<ModelWrite>& writes) const;
   // One commit. REQUIRES: the timestamp is later than all before.
   void write(const std::string& branch, const std::vector<ModelWrite>& writes, uint64_t timestamp);

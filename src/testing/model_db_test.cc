@@ -101,5 +101,75 @@ TEST(ModelDb, EventsAreAListOfTheirSpace) {
   EXPECT_EQ(db.branch("then").events("s", {})[2]->payload, "c");
 }
 
+ModelWrite collection(const std::string& name, std::optional<std::string> definition) {
+  return {"default", name, std::move(definition), ModelFamily::kCollection};
+}
+ModelWrite vector(const std::string& name, const std::string& key, std::optional<std::string> value) {
+  return {"default", vector_key(name, key), std::move(value), ModelFamily::kVector};
+}
+
+TEST(ModelDb, ACollectionTakesItsVectorsAlong) {
+  ModelDb db;
+  db.write("default", {collection("c", "2"), vector("c", "a", "x"), vector("c", "b", "y"), vector("cc", "a", "z")}, 10);
+  EXPECT_EQ(db.branch("default").key_count(), 3u) << "collections do not count";
+  db.write("default",
+           {vector("c", "d", "w"), collection("c", std::nullopt), collection("c", "3"), vector("c", "b", "v")}, 20);
+  const ModelCollection now = db.branch("default").collection("default", "c", {});
+  EXPECT_EQ(now.definition, "3");
+  EXPECT_EQ(now.vectors, (std::map<std::string, std::string>{{"b", "v"}}));
+  EXPECT_EQ(db.branch("default").collection("default", "c", 19).vectors.size(), 2u);
+  EXPECT_EQ(db.branch("default").collection("default", "cc", {}).vectors.size(), 1u);
+  EXPECT_EQ(db.branch("default").find("default", vector_key("c", "d"), {}, ModelFamily::kVector), nullptr);
+}
+
+TEST(ModelDb, WritesOnTopOfACollection) {
+  ModelDb db;
+  db.write("default", {collection("c", "2"), vector("c", "a", "x")}, 10);
+  const ModelBranch& branch = db.branch("default");
+  const std::vector<ModelWrite> writes = {vector("c", "b", "y"), vector("c", "a", std::nullopt), vector("d", "b", "z")};
+  EXPECT_EQ(branch.collection_after("default", "c", writes).vectors, (std::map<std::string, std::string>{{"b", "y"}}));
+  EXPECT_EQ(branch.definition_after("default", "c", writes), "2");
+  EXPECT_EQ(branch.definition_after("default", "c", {collection("c", std::nullopt)}), std::nullopt);
+  EXPECT_TRUE(branch.collection_after("default", "c", {collection("c", std::nullopt)}).vectors.empty());
+}
+
+// The base has c of 2; the source makes it anew as 3, the target writes a vector later.
+TEST(ModelDb, ACollectionThatTheSidesDefineOtherwiseMergesAsOne) {
+  for (const ModelStrategy strategy :
+       {ModelStrategy::kLastWriterWins, ModelStrategy::kSource, ModelStrategy::kTarget}) {
+    ModelDb db;
+    db.write("default", {collection("c", "2"), vector("c", "a", "x"), vector("c", "b", "x")}, 10);
+    db.fork("default", "source", 10, 20);
+    db.write("source", {collection("c", std::nullopt), collection("c", "3"), vector("c", "b", "y")}, 30);
+    db.write("default", {vector("c", "a", "w")}, 40);
+    db.write("source", {vector("c", "gone", "y")}, 50);
+    db.write("source", {vector("c", "gone", std::nullopt)}, 60);  // is no part of it any more
+    const ModelMerge merged = db.merge({"source", "default", strategy}, 60, 70);
+    EXPECT_EQ(merged.conflicts, 1u);
+    const ModelCollection after = db.branch("default").collection("default", "c", {});
+    if (strategy == ModelStrategy::kSource) {
+      EXPECT_EQ(merged.keys_applied, 2u);
+      EXPECT_EQ(after.definition, "3");
+      EXPECT_EQ(after.vectors, (std::map<std::string, std::string>{{"b", "y"}}));
+    } else {
+      EXPECT_EQ(merged.keys_applied, 0u);
+      EXPECT_EQ(after.definition, "2");
+      EXPECT_EQ(after.vectors, (std::map<std::string, std::string>{{"a", "w"}, {"b", "x"}}));
+    }
+  }
+}
+
+TEST(ModelDb, VectorsMergeOneByOneWhereTheirCollectionIsTheSame) {
+  ModelDb db;
+  db.write("default", {collection("c", "2"), vector("c", "a", "x"), vector("c", "b", "x")}, 10);
+  db.fork("default", "source", 10, 20);
+  db.write("source", {vector("c", "a", "s"), vector("c", "b", "s")}, 30);
+  db.write("default", {vector("c", "b", "t"), vector("c", "d", "t")}, 40);
+  const ModelMerge merged = db.merge({"source", "default"}, 40, 50);
+  EXPECT_EQ(merged, (ModelMerge{1, 1, 1}));
+  EXPECT_EQ(db.branch("default").collection("default", "c", {}).vectors,
+            (std::map<std::string, std::string>{{"a", "s"}, {"b", "t"}, {"d", "t"}}));
+}
+
 }  // namespace
 }  // namespace strata::testing

@@ -78,7 +78,13 @@ class ModelMerging {
     for (const auto* side : {&base_, &source_, &target_}) {
       for (const auto& [name, value] : side->values) names.insert(name);
     }
-    for (const Name& name : names) merge(name);
+    for (const Name& name : names) {
+      if (name.family == ModelFamily::kCollection && find(source_, name) != find(target_, name)) whole_.insert(name);
+    }
+    for (const Name& name : names) {
+      if (!belongs_to_whole(name)) merge(name);
+    }
+    for (const Name& collection : whole_) merge_whole(collection, names);
     append_events();
     settle_spaces();
   }
@@ -87,8 +93,10 @@ class ModelMerging {
     std::set<std::string> spaces;
     ModelMerge answer;
     answer.conflicts = conflicts_;
-    answer.keys_applied = writes.size();
-    for (const auto& [name, value] : writes) spaces.insert(name.space);
+    for (const auto& [name, value] : writes) {
+      spaces.insert(name.space);
+      answer.keys_applied += name.family != ModelFamily::kCollection ? 1 : 0;
+    }
     for (const auto& [space, appended] : events) {
       answer.keys_applied += appended.size();
       spaces.insert(space);
@@ -133,14 +141,43 @@ class ModelMerging {
     const auto source = find(source_, name);
     const auto target = find(target_, name);
     if (source == base || source == target) return;
-    bool takes_source = target == base;
-    if (!takes_source) {
-      ++conflicts_;
-      takes_source =
-          strategy_ == ModelStrategy::kSource || (strategy_ == ModelStrategy::kLastWriterWins &&
-                                                  source_branch_.last_write(name) >= target_branch_.last_write(name));
+    if (target == base || source_wins({name})) writes[name] = source;
+  }
+
+  // Of a conflict about these.
+  bool source_wins(const std::vector<Name>& names) {
+    ++conflicts_;
+    if (strategy_ != ModelStrategy::kLastWriterWins) return strategy_ == ModelStrategy::kSource;
+    uint64_t source = 0;
+    uint64_t target = 0;
+    for (const Name& name : names) {
+      source = std::max(source, source_branch_.last_write(name));
+      target = std::max(target, target_branch_.last_write(name));
     }
-    if (takes_source) writes[name] = source;
+    return source >= target;
+  }
+
+  bool belongs_to_whole(const Name& name) const {
+    if (name.family == ModelFamily::kCollection) return whole_.contains(name);
+    return name.family == ModelFamily::kVector &&
+           whole_.contains({ModelFamily::kCollection, name.space, collection_of(name.key)});
+  }
+
+  // A collection that the sides define otherwise, with all its vectors as one.
+  void merge_whole(const Name& collection, const std::set<Name>& names) {
+    std::vector<Name> parts = {collection};
+    for (const Name& name : names) {
+      const bool is_vector = name.family == ModelFamily::kVector && name.space == collection.space;
+      if (is_vector && collection_of(name.key) == collection.key) parts.push_back(name);
+    }
+    const auto alike = [&](const ModelBranch::Contents& a, const ModelBranch::Contents& b) {
+      return std::all_of(parts.begin(), parts.end(), [&](const Name& part) { return find(a, part) == find(b, part); });
+    };
+    if (alike(source_, base_)) return;
+    if (!alike(target_, base_) && !source_wins(parts)) return;
+    for (const Name& part : parts) {
+      if (find(source_, part) != find(target_, part)) writes[part] = find(source_, part);
+    }
   }
 
   void append_events() {
@@ -190,6 +227,7 @@ class ModelMerging {
   ModelBranch::Contents base_;
   ModelBranch::Contents source_;
   ModelBranch::Contents target_;
+  std::set<Name> whole_;  // collections that merge with their vectors as one
   std::map<std::string, bool> spaces_;
   uint64_t conflicts_ = 0;
 };
