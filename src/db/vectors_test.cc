@@ -207,6 +207,7 @@ TEST_F(VectorsTest, ADeletedBranchTakesItsStructuresAlong) {
 }
 
 TEST_F(VectorsTest, OpeningMakesNothingAnew) {
+  if (index::kLocksAreReported) GTEST_SKIP() << "one thread builds";
   open();
   create();
   Rows rows;
@@ -278,6 +279,7 @@ TEST_F(VectorsTest, ADeletedCollectionLeavesNoFile) {
 }
 
 TEST_F(VectorsTest, FilesThatCannotBeReadOrWrittenAreDoneWithout) {
+  if (index::kLocksAreReported) GTEST_SKIP() << "one thread builds";
   fs_.inject({.forever = true,
               .matches = [](const testing::Call& call) { return call.path.find(kIndexFolder) != std::string::npos; }});
   open();
@@ -296,6 +298,7 @@ TEST_F(VectorsTest, FilesThatCannotBeReadOrWrittenAreDoneWithout) {
 // What lies in a file is on the device in the log too: what the log lost cannot come back under the same place and
 // time.
 TEST_F(VectorsTest, FilesHoldNothingThatTheLogMayLose) {
+  if (index::kLocksAreReported) GTEST_SKIP() << "one thread builds";
   open();
   create();
   Rows rows;
@@ -316,6 +319,7 @@ TEST_F(VectorsTest, FilesHoldNothingThatTheLogMayLose) {
 
 // A part with a graph, of which ever more rows are dead, and parts beside it that are merged.
 TEST_F(VectorsTest, RecallHoldsOverTenRoundsOfChange) {
+  if (index::kLocksAreReported) GTEST_SKIP() << "one thread builds";
   constexpr uint64_t kRows = 10'000;
   open({.graph_rows = 5000, .saved_rows = 256});
   create();

@@ -95,13 +95,6 @@ TEST(FlatScan, FindsTheNearest) {
   }
 }
 
-// hnswlib takes its locks in whatever order rows meet, which the thread sanitizer reports although one thread builds.
-#ifdef __SANITIZE_THREAD__
-constexpr bool kLocksAreReported = true;
-#else
-constexpr bool kLocksAreReported = false;
-#endif
-
 class Graphs : public testing::TestWithParam<VectorMetric> {};
 
 TEST_P(Graphs, FindTheNearest) {
