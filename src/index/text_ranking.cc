@@ -23,12 +23,30 @@ constexpr size_t kKeptScores = size_t{4} << 20;  // of a thread's scratch memory
 // What one thread's searches use again.
 struct Scratch {
   MatchCollector collector;
-  std::vector<float> scores;  // by source and document; zero between searches
+  std::vector<float> scores;       // by source and document; zero between searches
+  std::vector<TextMatch> matches;  // of one term
+  std::vector<uint64_t> touched;   // places in scores
+};
+
+// What one term gives to a document.
+class TermScorer {
+ public:
+  TermScorer(float weight, float average_length)
+      : most_(weight * (kBm25K1 + 1.0F)), slope_(kBm25K1 * kBm25B / average_length) {}
+  float score(float frequency, float length) const {
+    constexpr float kBase = kBm25K1 * (1.0F - kBm25B);
+    return most_ * frequency / (frequency + kBase + slope_ * length);
+  }
+
+ private:
+  float most_;
+  float slope_;
 };
 
 class Ranker {
  public:
-  Ranker(const TextSearch& search, Scratch* scratch) : search_(search), scratch_(*scratch) {
+  Ranker(const TextSearch& search, Scratch* scratch)
+      : search_(search), scratch_(*scratch), touched_(scratch->touched), matches_(scratch->matches) {
     for (const TextSource& source : search.sources) {
       bases_.push_back(total_);
       total_ += source.live.segment->documents();
@@ -97,7 +115,11 @@ class Ranker {
     } else {
       for (const uint64_t place : touched_) scratch_.scores[place] = 0;
     }
+    touched_.clear();
+    matches_.clear();
     if (scratch_.scores.size() > kKeptScores) std::vector<float>().swap(scratch_.scores);
+    if (touched_.capacity() > kKeptScores) std::vector<uint64_t>().swap(touched_);
+    if (matches_.capacity() > kKeptScores) std::vector<TextMatch>().swap(matches_);
   }
   Ranker(const Ranker&) = delete;
   Ranker& operator=(const Ranker&) = delete;
@@ -129,17 +151,32 @@ class Ranker {
     scattered_ = scattered_ || touched_.size() + matches_.size() > total_ / kFew;
     size_t at = 0;
     for (size_t i = 0; i < search_.sources.size(); ++i) {
-      const TextSegment& segment = *search_.sources[i].live.segment;
-      float* scores = scratch_.scores.data() + bases_[i];
-      for (; at < ends_[i]; ++at) {
-        const TextMatch& match = matches_[at];
-        float& score = scores[match.document];
-        if (!scattered_ && score == 0) touched_.push_back(bases_[i] + match.document);
-        score += term_score(weight, match.frequency, static_cast<float>(segment.length(match.document)), average_);
-        if (names != nullptr) names->push_back(bases_[i] + match.document);
-      }
+      const std::span<const TextMatch> matches(matches_.data() + at, ends_[i] - at);
+      at = ends_[i];
+      add_scores(i, matches, weight);
+      if (names == nullptr) continue;
+      for (const TextMatch& match : matches) names->push_back(bases_[i] + match.document);
     }
     return weight;
+  }
+
+  // In blocks, so that the arithmetic of several matches is done at once.
+  void add_scores(size_t source, std::span<const TextMatch> matches, float weight) {
+    const TextSegment& segment = *search_.sources[source].live.segment;
+    float* scores = scratch_.scores.data() + bases_[source];
+    const TermScorer scorer(weight, average_);
+    float gains[kBlock];
+    for (size_t begin = 0; begin < matches.size(); begin += kBlock) {
+      const std::span<const TextMatch> block = matches.subspan(begin, std::min(kBlock, matches.size() - begin));
+      for (size_t i = 0; i < block.size(); ++i) gains[i] = static_cast<float>(segment.length(block[i].document));
+      for (size_t i = 0; i < block.size(); ++i) gains[i] = scorer.score(block[i].frequency, gains[i]);
+      if (!scattered_) {
+        for (const TextMatch& match : block) {
+          if (scores[match.document] == 0) touched_.push_back(bases_[source] + match.document);
+        }
+      }
+      for (size_t i = 0; i < block.size(); ++i) scores[block[i].document] += gains[i];
+    }
   }
 
   void exclude(const QueryTerm& term) {
@@ -211,13 +248,13 @@ class Ranker {
   uint64_t documents_ = 0;
   float average_ = 1;
   uint32_t kinds_ = 0;
-  std::vector<uint64_t> touched_;
+  std::vector<uint64_t>& touched_;
   bool scattered_ = false;     // touched_ does not name all documents that have a score
   std::vector<TextHit> best_;  // a heap, the worst first; at most k
   size_t done_ = 0;
   bool ended_ = false;
   // Of the term under way, and where those of each source end.
-  std::vector<TextMatch> matches_;
+  std::vector<TextMatch>& matches_;
   std::vector<size_t> ends_;
 };
 
@@ -230,8 +267,7 @@ float term_weight(uint64_t documents, uint64_t matching, uint32_t times) {
 }
 
 float term_score(float weight, float frequency, float length, float average_length) {
-  const float norm = kBm25K1 * (1.0F - kBm25B + kBm25B * length / average_length);
-  return weight * frequency * (kBm25K1 + 1.0F) / (frequency + norm);
+  return TermScorer(weight, average_length).score(frequency, length);
 }
 
 TextRanking rank_text(const TextSearch& search) {

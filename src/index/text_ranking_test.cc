@@ -325,6 +325,22 @@ TEST(TextSegment, RefusesDamage) {
   }
 }
 
+// Of a first document before the first one.
+TEST(TextSegment, APostingOfNoDocumentEndsItsList) {
+  SegmentBuilder builder;
+  builder.add_string(WordTable::kText, 0, "fox");
+  builder.end_document(0, "k", {});
+  const SegmentPtr whole = builder.build();
+  std::string bytes(whole->bytes());
+  const std::string_view list = whole->list(WordTable::kText, 0);
+  ASSERT_EQ(list, "\x03");
+  bytes[static_cast<size_t>(list.data() - whole->bytes().data())] = '\x01';
+  const SegmentPtr damaged = TextSegment::parse(std::move(bytes));
+  ASSERT_NE(damaged, nullptr);
+  EXPECT_FALSE(damaged->postings(WordTable::kText, 0).next());
+  EXPECT_TRUE(whole->postings(WordTable::kText, 0).next());
+}
+
 TEST(TextRanking, ASearchThatIsNotWantedAnyMoreEnds) {
   SegmentBuilder builder;
   builder.add_string(WordTable::kText, 0, "fox");

@@ -46,7 +46,7 @@ class PostingReader {
     if ((head & 1) == 0 && !read(&count)) return false;
     document_ += head >> 1;
     count_ = static_cast<uint32_t>(count);
-    return document_ <= documents_;  // damage ends the list
+    return document_ - 1 < documents_;  // damage ends the list; 0 - 1 is far above
   }
   uint32_t document() const { return static_cast<uint32_t>(document_ - 1); }
   uint32_t count() const { return count_; }
