@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from typing_extensions import Self
 
@@ -32,6 +32,7 @@ from stratadb.types import (
     LoggedCommit,
     MergeReport,
     Page,
+    RankedHit,
     RevertReport,
     SearchHit,
     TimeRange,
@@ -257,6 +258,20 @@ class Session:
     def current_space(self) -> str: ...
 
     # Search.
+    @overload
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        primitives: Iterable[str] | None = None,
+        *,
+        spaces: Iterable[str] | None = None,
+        mode: Literal["hybrid", "semantic"],
+        vector: Any = None,
+        collection: str | None = None,
+        as_of: int | datetime | None = None,
+    ) -> list[RankedHit]: ...
+    @overload
     def search(
         self,
         query: str,

@@ -19,20 +19,7 @@ class HistoryEntry(Versioned):
     deleted: bool
 
 
-class SearchRanks(TypedDict):
-    """A hit's places in the two rankings of a hybrid search, from 1; None where it is not in that one."""
-
-    keyword: int | None
-    vector: int | None
-
-
-class RankedHit(TypedDict, total=False):
-    """What a hit has under `mode="hybrid"` and `mode="semantic"` alone."""
-
-    ranks: SearchRanks
-
-
-class SearchHit(RankedHit):
+class SearchHit(TypedDict):
     """One hit of `search`. `entity` is a name, or the sequence of an event; `rank` counts from 1."""
 
     primitive: Literal["event", "json", "kv", "state", "vector"]
@@ -41,6 +28,19 @@ class SearchHit(RankedHit):
     rank: int
     snippet: str
     space: str
+
+
+class SearchRanks(TypedDict):
+    """A hit's places in the two rankings of a hybrid search, from 1; None where it is not in that one."""
+
+    keyword: int | None
+    vector: int | None
+
+
+class RankedHit(SearchHit):
+    """One hit of `search` with `mode="hybrid"` or `mode="semantic"`."""
+
+    ranks: SearchRanks
 
 
 class Page(TypedDict):
