@@ -47,7 +47,7 @@ class Embedder:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.number = next(_numbers)
-        self.one_at_a_time = threading.Lock()  # held from a call until the engine has what it made
+        self.one_at_a_time = threading.RLock()  # held from a call until the engine has what it made
         self.filled = 0  # how often documents were embedded
         self.searching: set[int] = set()  # threads that wait for their turn, before which the background has none
         self._caller: int | None = None
@@ -98,7 +98,7 @@ class Embedder:
             return self.function(texts)
         except Exception as error:
             raise StateError(
-                f"the embedder raised {type(error).__name__}: {error}"[:500],
+                f"the embedder raised {in_words(error)}",
                 code="embedder_failed",
                 hint="see __cause__; search again when it works",
             ) from error
@@ -121,7 +121,9 @@ class Follower:
         self.embedder = embedder
         self._background = background
         self._handles: weakref.WeakSet[Strata] = weakref.WeakSet()
-        self._gate = threading.Lock()  # held while the thread has a handle, which would keep the database open
+        # Held while the thread has a handle, which would keep the database open. A finalizer that closes another may run
+        # in the thread at any time.
+        self._gate = threading.RLock()
         self._process = os.getpid()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -250,6 +252,14 @@ def keep(db: _native.Session, run: object, first: int, count: int, vectors: Any)
             code="invalid_embedding",
             hint="an embedder returns one vector of finite numbers for each text, all of one length",
         ) from error
+
+
+def in_words(error: Exception) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"[:500]
+    except Exception:  # which has no words
+        return name
 
 
 def repeatable(names: Primitives) -> Primitives:

@@ -384,6 +384,20 @@ def test_an_embedder_that_raises(db, embedder):
     assert meant(db, "dog") == ["a"]
 
 
+def test_an_exception_without_words(db, embedder):
+    class Wordless(Exception):
+        def __str__(self):
+            raise OSError
+
+    def fail(texts):
+        raise Wordless
+
+    embedder.instead = fail
+    with refused(StateError, "embedder_failed") as caught:
+        db.search("dog", mode="semantic")
+    assert type(caught.value.__cause__) is Wordless
+
+
 @pytest.mark.parametrize(
     "answer",
     [
