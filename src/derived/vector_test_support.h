@@ -62,9 +62,9 @@ inline std::shared_ptr<VectorSegment> segment_of(const CollectionKind& kind, con
   return builder.finish();
 }
 
-inline VectorSnapshot snapshot_of(std::vector<std::shared_ptr<const VectorSegment>> segments) {
+inline VectorSnapshot snapshot_of(const std::vector<std::shared_ptr<const VectorSegment>>& segments) {
   VectorSnapshot snapshot;
-  for (auto& segment : segments) snapshot.parts.push_back({segment, nullptr, segment->rows()});
+  for (const auto& segment : segments) snapshot.parts.push_back({segment, nullptr, segment->rows()});
   return snapshot;
 }
 
