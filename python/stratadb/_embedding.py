@@ -121,7 +121,7 @@ class Follower:
         self.embedder = embedder
         self._background = background
         self._handles: weakref.WeakSet[Strata] = weakref.WeakSet()
-        # Held while the thread has a handle, which would keep the database open. A finalizer that closes another may run
+        # Held while the thread has a handle, which would keep the database open. A finalizer may close another handle
         # in the thread at any time.
         self._gate = threading.RLock()
         self._process = os.getpid()
