@@ -186,8 +186,8 @@ constexpr char kFindDoc[] =
 Returns the documents of the current space for which a condition holds, sorted by their keys' UTF-8 bytes.
 
 Each is `{"key", "value"}`, the value whole; at most `limit` of them (None: all). `query`: a filter of RFC 9535 with `@`
-for the document, "@.age > 3", or the same as "$[?@.age > 3]". All documents of the space are looked at; Ctrl-C ends it.
-`as_of` as for `kv_get`. Raises ValidationError `invalid_path`, `out_of_range`; ConstraintError `query_too_costly` if it
+for the document, "@.age > 3", or the same as "$[?@.age > 3]". All documents of the space are looked at, unless an index
+(`json_create_index`) tells which may fit; Ctrl-C ends it. `as_of` as for `kv_get`. Raises ValidationError `invalid_path`, `out_of_range`; ConstraintError `query_too_costly` if it
 would look at too much in one document; otherwise as `kv_get`.
 
 >>> db.json_batch_set([("ann", "$", {"age": 3, "tags": ["new"]}), ("ben", "$", {"age": 5}), ("eve", "$", {"age": 7})])
@@ -202,33 +202,42 @@ constexpr char kCreateIndexDoc[] =
     R"(json_create_index($self, name, path)
 --
 
-Makes an index for `json_find`. Not in this release: raises StateError `not_implemented`.
+Makes an index for `json_find` in the current space, of what lies at `path` in its documents, and returns None.
+
+`path` leads to one place: "$.address.city". The index is data of the branch: it takes part in transactions, forks,
+merges, bundles and `as_of`. It never changes an answer, and a write does nothing for it: it is brought up to date by the
+next `json_find` that it fits. Raises ConstraintError `index_exists`; ValidationError `invalid_key`, `invalid_path`,
+`path_not_singular`; otherwise as `json_set`.
 
 >>> db.json_create_index("by_age", "$.age")
-Traceback (most recent call last):
-stratadb.errors.StateError: json_create_index is not part of this release [not_implemented]
+>>> db.json_batch_set([("ann", "$", {"age": 3}), ("ben", "$", {"age": 5})])
+[1, 1]
+>>> db.json_find("@.age >= 5")
+[{'key': 'ben', 'value': {'age': 5}}]
 )";
 
 constexpr char kListIndexesDoc[] =
     R"(json_list_indexes($self, *, as_of=None)
 --
 
-Lists the indexes for `json_find`. Not in this release: raises StateError `not_implemented`.
+Returns the indexes of the current space, `{"name", "path"}` each, sorted by their names' UTF-8 bytes.
 
+`as_of` as for `kv_get`. Raises as `kv_get`.
+
+>>> db.json_create_index("by_age", "$.age")
 >>> db.json_list_indexes()
-Traceback (most recent call last):
-stratadb.errors.StateError: json_list_indexes is not part of this release [not_implemented]
+[{'name': 'by_age', 'path': '$.age'}]
 )";
 
 constexpr char kDropIndexDoc[] =
     R"(json_drop_index($self, name)
 --
 
-Removes an index for `json_find`. Not in this release: raises StateError `not_implemented`.
+Removes an index and returns whether there was one. Raises ValidationError `invalid_key`; otherwise as `kv_delete`.
 
->>> db.json_drop_index("by_age")
-Traceback (most recent call last):
-stratadb.errors.StateError: json_drop_index is not part of this release [not_implemented]
+>>> db.json_create_index("by_age", "$.age")
+>>> db.json_drop_index("by_age"), db.json_drop_index("by_age")
+(True, False)
 )";
 
 constexpr Signature kSet{"json_set", 3, 3, {"key", "path", "value"}};
@@ -484,14 +493,7 @@ PyObject* json_batch_set(Handle* handle, PyObject* const* arguments, Py_ssize_t 
   return list_of(versions->size(), [&](size_t i) { return number((*versions)[i]); });
 }
 
-// ---- what searches documents: a later release ----
-
-PyObject* refuse(Handle* handle, const char* method,
-                 const char* hint = "json_list lists the documents, json_get reads one") {
-  const auto open = handle->session->ping();
-  if (!open.is_ok()) return raise(open.status());
-  return raise(Code::kNotImplemented, std::string(method) + " is not part of this release", hint);
-}
+// ---- what searches documents ----
 
 PyObject* json_find(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
@@ -523,21 +525,30 @@ PyObject* json_create_index(Handle* handle, PyObject* const* arguments, Py_ssize
       !text_argument(given[1], "path", &path)) {
     return nullptr;
   }
-  return refuse(handle, "json_create_index");
+  const Status status = run(handle, [&](Call& call) { return Json(call).create_index(name, path); });
+  return status.is_ok() ? Py_NewRef(Py_None) : raise(status);
 }
 
 PyObject* json_list_indexes(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   AsOf as_of;
   if (!given.parse(kListIndexes, arguments, count, names) || !time_argument(given[0], "as_of", &as_of)) return nullptr;
-  return refuse(handle, "json_list_indexes");
+  const auto indexes = run(handle, [&](Call& call) { return Json(call).list_indexes(as_of); });
+  if (!indexes.is_ok()) return raise(indexes.status());
+  return list_of(indexes->size(), [&](size_t i) -> PyObject* {
+    const JsonIndexInfo& index = (*indexes)[i];
+    Ref row(PyDict_New());
+    const bool made = row && set(row.get(), "name", str(index.name)) && set(row.get(), "path", str(index.path));
+    return made ? row.release() : nullptr;
+  });
 }
 
 PyObject* json_drop_index(Handle* handle, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Arguments given;
   std::string_view name;
   if (!given.parse(kDropIndex, arguments, count, names) || !text_argument(given[0], "name", &name)) return nullptr;
-  return refuse(handle, "json_drop_index");
+  const auto existed = run(handle, [&](Call& call) { return Json(call).drop_index(name); });
+  return existed.is_ok() ? PyBool_FromLong(*existed) : raise(existed.status());
 }
 
 }  // namespace

@@ -31,6 +31,12 @@ struct JsonOperation {
   std::optional<std::string_view> value;
 };
 
+// An index for Json::find: of what lies at `path` in the documents of a space.
+struct JsonIndexInfo {
+  std::string name;
+  std::string path;
+};
+
 class Json {
  public:
   explicit Json(Call& call) : call_(call) {}
@@ -53,8 +59,8 @@ class Json {
   Status list(std::string_view prefix, std::optional<uint64_t> limit, AsOf as_of, KeyList* keys);
   // Adds the documents of the space for which a condition holds, whole, in the order of their keys, up to `limit` of
   // them. `condition`: an RFC 9535 filter, `@.age > 3`, or the same as `$[?@.age > 3]`; `@` is the document, `$` an
-  // array of it alone. Errors: kInvalidPath, kQueryTooCostly (for one document),
-  // kHistoryTrimmed.
+  // array of it alone. Where an index fits and few documents do, only those that it names are looked at. Errors:
+  // kInvalidPath, kQueryTooCostly (for one document), kHistoryTrimmed.
   Status find(std::string_view condition, std::optional<uint64_t> limit, AsOf as_of, RowList* found);
   // Whole documents, newest first; false: it never existed.
   Result<bool> history(std::string_view key, AsOf as_of, RowList* versions);
@@ -71,6 +77,15 @@ class Json {
     std::string_view value;
   };
   Result<std::vector<uint64_t>> set_batch(std::span<const Item> items);
+
+  // ---- indexes ---- data of the branch, named like keys; what they hold follows from the documents, and they change
+  // no answer.
+  // Of the current space; `path` is singular. Errors: kIndexExists, kInvalidKey, kReadOnly.
+  Status create_index(std::string_view name, std::string_view path);
+  // By name. Errors: kHistoryTrimmed.
+  Result<std::vector<JsonIndexInfo>> list_indexes(AsOf as_of);
+  // Whether there was one. Errors: kInvalidKey, kReadOnly.
+  Result<bool> drop_index(std::string_view name);
 
  private:
   Call& call_;

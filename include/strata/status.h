@@ -160,6 +160,8 @@ enum class Code : uint8_t {
   kSpaceNotEmpty,
   // the name is taken
   kCollectionExists,
+  // the name is taken
+  kIndexExists,
   // a vector of another dimension than its collection
   kDimensionMismatch,
   // `as_of` lies before the kept history

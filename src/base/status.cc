@@ -72,6 +72,7 @@ constexpr std::array<CodeRow, static_cast<size_t>(Code::kCount_)> kCodes = {{
     {"space_in_use", ErrorKind::kConstraint},
     {"space_not_empty", ErrorKind::kConstraint},
     {"collection_exists", ErrorKind::kConstraint},
+    {"index_exists", ErrorKind::kConstraint},
     {"dimension_mismatch", ErrorKind::kConstraint},
     {"history_trimmed", ErrorKind::kConstraint},
     {"transaction_too_large", ErrorKind::kConstraint},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/json_path.h"
 #include "model/vector_codec.h"
 #include "strata/value.h"
 
@@ -35,6 +36,8 @@ Refusal check_user_key(Tag tag, std::string_view user) {
       return std::nullopt;
     case Tag::kEventType:
       return refuse("an entry that follows from others");
+    case Tag::kJsonIndex:
+      return refuse_if(check_key(user, "index name"), "a bad name of an index");
     case Tag::kCollection:
       return refuse_if(check_key(user, "collection"), "a bad name of a collection");
     case Tag::kVector: {
@@ -44,10 +47,17 @@ Refusal check_user_key(Tag tag, std::string_view user) {
         return refusal;
       return refuse_if(check_key(name->key), "a bad key of a vector");
     }
-    case Tag::kJsonIndex:
-      break;
   }
   return refuse("it holds what this version of the library does not store; update the library");
+}
+
+Refusal check_index(ValueView value) {
+  const auto text = value.read();
+  model::JsonPath path;
+  if (text.is_ok() && text->type == ValueType::kString && path.parse(text->bytes).is_ok() && path.singular()) {
+    return std::nullopt;
+  }
+  return refuse("a bad path of an index");
 }
 
 }  // namespace
@@ -131,7 +141,8 @@ Refusal BundleChecker::value(CheckedEntry* checked) {
     return std::nullopt;
   }
   if (entry.value.size() > kMaxValueBytes) return refuse("a value longer than 64 MiB");
-  return refuse_if(ValueView(entry.value).validate(), "a bad value");
+  if (Refusal refusal = refuse_if(ValueView(entry.value).validate(), "a bad value")) return refusal;
+  return checked->tag == Tag::kJsonIndex ? check_index(ValueView(entry.value)) : std::nullopt;
 }
 
 Refusal BundleChecker::event(CheckedEntry* checked) {

@@ -267,7 +267,8 @@ Result<CompactResult> Database::compact(std::optional<uint64_t> keep_micros, con
   const base::MutexLock compacting(compacting_);
   const ThreadNote note(&compacting_thread_);
   STRATA_TRY(engine_->failure());
-  caches_->text().release();  // what it keeps alive would be in the way
+  caches_->text().release();  // what they keep alive would be in the way
+  caches_->json().release();
   if (!keep_micros) keep_micros = checkpointer_->keep_history();
   const auto size = [this] {
     return in_memory() ? log_->disk_bytes() + forest_->stats().resident_bytes : disk_bytes();

@@ -9,7 +9,8 @@ Caches::Caches(txn::Engine& engine, CachePlace place, ListBranches branches)
       place_(std::move(place)),
       branches_(std::move(branches)),
       worker_(place_.background),
-      embeddings_(engine, {place_.fs, place_.folder, place_.read_only}) {
+      embeddings_(engine, {place_.fs, place_.folder, place_.read_only}),
+      json_(engine) {
   if (place_.fs != nullptr) {
     if (!place_.read_only) remove_unknown_files();
     vector_files_.emplace(*place_.fs, place_.folder, engine_.seed());
@@ -23,6 +24,7 @@ Caches::~Caches() { close(); }
 
 void Caches::tick() {
   vectors_->tick();
+  json_.tick();
   if ((!text_->in_use() && !embeddings_.in_use()) || text_step_waits_.exchange(true)) return;
   worker_.post([this](const std::atomic<bool>& stop) {
     text_step_waits_.store(false);
@@ -64,6 +66,7 @@ void Caches::close() {
   vectors_->remove_orphans(branches_());
   text_->release();
   embeddings_.close();
+  json_.release();
 }
 
 }  // namespace strata::derived

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "derived/embeddings.h"
+#include "derived/json_index.h"
 #include "derived/text_files.h"
 #include "derived/text_index.h"
 #include "derived/vector_files.h"
@@ -44,10 +45,11 @@ class Caches {
   VectorIndex& vectors() { return *vectors_; }
   TextIndex& text() { return *text_; }
   Embeddings& embeddings() { return embeddings_; }
+  JsonIndex& json() { return json_; }
   Worker& worker() { return worker_; }
 
   uint64_t memory_bytes() const {
-    return vectors_->memory_bytes() + text_->memory_bytes() + embeddings_.memory_bytes();
+    return vectors_->memory_bytes() + text_->memory_bytes() + embeddings_.memory_bytes() + json_.memory_bytes();
   }
   // What the database's background work does with them; cheap.
   void tick();
@@ -69,6 +71,7 @@ class Caches {
   std::optional<VectorIndex> vectors_;
   std::optional<TextIndex> text_;
   Embeddings embeddings_;
+  JsonIndex json_;
   std::atomic<bool> text_step_waits_{false};
 };
 

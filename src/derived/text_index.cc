@@ -98,13 +98,6 @@ uint64_t TextSnapshot::documents() const {
   return total;
 }
 
-HeldHead::HeldHead(txn::Engine& engine, const txn::Head& head)
-    : engine_(engine), head_(head), pin_(engine.forest().pin(head.commit, {&head_.present, 1})) {
-  ticket_ = engine.add_snapshot(head);
-}
-
-HeldHead::~HeldHead() { engine_.remove_snapshot(ticket_); }
-
 // ---- lines ----
 
 TextIndex::LinePtr TextIndex::line_of(const txn::BranchPtr& branch, std::string_view space) {

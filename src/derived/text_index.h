@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "derived/held_head.h"
 #include "derived/text_documents.h"
 #include "derived/text_files.h"
 #include "index/text_ranking.h"
@@ -43,23 +44,6 @@ struct TextSnapshot {
   uint64_t documents() const;
 };
 using TextSnapshotPtr = std::shared_ptr<const TextSnapshot>;
-
-// A head whose nodes and values stay while it is read for longer than a call may take.
-class HeldHead {
- public:
-  // REQUIRES: the head's nodes are alive by a ReadGuard or a Pin.
-  HeldHead(txn::Engine& engine, const txn::Head& head);
-  ~HeldHead();
-  HeldHead(const HeldHead&) = delete;
-  HeldHead& operator=(const HeldHead&) = delete;
-  const txn::Head& head() const { return head_; }
-
- private:
-  txn::Engine& engine_;
-  txn::Head head_;
-  tree::Pin pin_;
-  uint64_t ticket_;
-};
 
 struct TextIndexOptions {
   uint64_t kept_bytes = 32u << 10;           // a smaller segment is not worth a file: it is soon made again

@@ -11,6 +11,7 @@
 #include "model/json_query_run.h"
 #include "model/key_codec.h"
 #include "model/utf8.h"
+#include "primitives/json_indexes.h"
 #include "primitives/key_listing.h"
 #include "primitives/query_steps.h"
 #include "primitives/space_marker.h"
@@ -27,20 +28,13 @@ using model::JsonPath;
 using model::quoted;
 using model::Tag;
 using model::TreeKey;
+using primitives::parse_singular;
 using primitives::put_off;
 using primitives::steps_for;
 using Document = std::optional<std::string_view>;
 
 // What is done while others wait for the commit lock costs no more than copying so much.
 constexpr size_t kMostWorkUnderLock = size_t{4} << 20;
-
-Status parse_singular(std::string_view text, std::string_view what, JsonPath* path) {
-  STRATA_TRY(path->parse(text));
-  if (path->singular()) return Status::ok();
-  return Status::error(Code::kPathNotSingular,
-                       std::string(what) + " takes a path to one place, not " + quoted(text, 80),
-                       "names and indexes only, such as $.a[0]");
-}
 
 // Whether what costs so much work (bytes copied, about) is put off until it can be done aside.
 Status check_work(size_t work, size_t most) {

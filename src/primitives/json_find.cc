@@ -5,9 +5,11 @@
 #include "model/json_query_run.h"
 #include "model/key_codec.h"
 #include "model/utf8.h"
+#include "primitives/json_candidates.h"
 #include "primitives/query_steps.h"
 #include "strata/json.h"
 #include "txn/context.h"
+#include "txn/patience.h"
 #include "txn/view.h"
 
 namespace strata {
@@ -63,11 +65,62 @@ bool asks_for_root(const JsonQuery& query) {
   return false;
 }
 
-// Asks one document after the other.
+// Asks one document after the other, in the order of their keys, until as many are found as are wanted.
 class Finder {
  public:
-  Finder(const JsonFilter& filter, bool quick, const KeepOn* keep_on)
-      : filter_(filter), quick_(quick), wraps_(asks_for_root(filter)), run_(0, keep_on) {}
+  Finder(const JsonFilter& filter, const txn::Context& context, uint64_t most, RowList* found)
+      : filter_(filter),
+        context_(context),
+        quick_(!context.may_wait),
+        most_(most),
+        wraps_(asks_for_root(filter)),
+        run_(0, context.keep_on),
+        found_(*found) {}
+
+  // All documents of the space.
+  Status walk(txn::View* view) {
+    const model::KeySpan span = model::prefix_span(context_.space, model::Tag::kJson);
+    std::string begin = span.begin;
+    Status status;
+    while (!done()) {
+      std::string last;
+      const auto visit = [&](std::string_view key, const VersionedValue& row) {
+        last = key;
+        if (status.is_ok() && !done()) status = take(key.substr(span.begin.size()), row);
+      };
+      STRATA_ASSIGN(const bool more, view->scan({begin, span.end, kStride}, visit));
+      STRATA_TRY(status);
+      if (!more) break;
+      if (!done()) STRATA_TRY(go_on());
+      begin = last + '\0';
+    }
+    return Status::ok();
+  }
+
+  // Those of some keys that are there.
+  Status look_up(txn::View* view, const primitives::CandidateKeys& keys) {
+    for (size_t i = 0; i < keys.size() && !done(); ++i) {
+      if (i % kStride == kStride - 1) STRATA_TRY(go_on());
+      STRATA_ASSIGN(const auto row, view->get(model::TreeKey(context_.space, model::Tag::kJson, keys[i])));
+      if (row) STRATA_TRY(take(keys[i], *row));
+    }
+    return Status::ok();
+  }
+
+ private:
+  bool done() const { return found_.size() >= most_; }
+
+  Status go_on() const {
+    if (quick_) return Status::error(Code::kWouldBlock, "there are many documents");
+    return txn::Patience(context_.keep_on).ask();
+  }
+
+  Status take(std::string_view key, const VersionedValue& row) {
+    const Result<bool> fits = holds(row.value);
+    STRATA_TRY(fits.status());
+    if (*fits) found_.add(key, row);
+    return Status::ok();
+  }
 
   Result<bool> holds(std::string_view document) {
     run_.refill(primitives::steps_for(document.size(), quick_));
@@ -82,11 +135,13 @@ class Finder {
     return primitives::put_off(answer.status(), quick_);
   }
 
- private:
   const JsonFilter& filter_;
+  const txn::Context& context_;
   const bool quick_;
+  const uint64_t most_;
   const bool wraps_;
   model::JsonQueryRun run_;
+  RowList& found_;
   ValueWriter wrapped_;
 };
 
@@ -102,38 +157,17 @@ Status Json::find(std::string_view condition, std::optional<uint64_t> limit, AsO
                          "such as '@.age > 3', @ being the document");
   }
   STRATA_ASSIGN(const txn::Context* context, call_.context());
-  txn::View view(*context);
-  STRATA_TRY(view.open(as_of));
-  const model::KeySpan span = model::prefix_span(context->space, model::Tag::kJson);
-  if (view.tracked()) {
+  std::optional<txn::View> view(std::in_place, *context);
+  STRATA_TRY(view->open(as_of));
+  if (view->tracked()) {
+    const model::KeySpan span = model::prefix_span(context->space, model::Tag::kJson);
     context->transaction->note_range(span.begin, span.end);
-    view.stop_noting();
+    view->stop_noting();
   }
-  const bool quick = !context->may_wait;
-  Finder finder(*filter, quick, context->keep_on);
-  const size_t key_at = context->space.size() + 2;
-  const uint64_t most = limit.value_or(UINT64_MAX);
-  std::string begin = span.begin;
-  Status status;
-  while (found->size() < most) {
-    std::string last;
-    const auto visit = [&](std::string_view key, const VersionedValue& row) {
-      last = key;
-      if (!status.is_ok() || found->size() >= most) return;
-      const Result<bool> holds = finder.holds(row.value);
-      if (!holds.is_ok()) status = holds.status();
-      if (holds.is_ok() && *holds) found->add(key.substr(key_at), row);
-    };
-    STRATA_ASSIGN(const bool more, view.scan({begin, span.end, kStride}, visit));
-    STRATA_TRY(status);
-    if (!more) break;
-    if (quick && found->size() < most) return Status::error(Code::kWouldBlock, "there are many documents");
-    if (context->keep_on != nullptr && !(*context->keep_on)()) {
-      return Status::error(Code::kInvalidArgument, "the search was interrupted");
-    }
-    begin = last + '\0';
-  }
-  return Status::ok();
+  if (limit == uint64_t{0}) return Status::ok();
+  STRATA_ASSIGN(const auto candidates, primitives::find_candidates(*context, {*filter, limit, as_of}, &view));
+  Finder finder(*filter, *context, limit.value_or(UINT64_MAX), found);
+  return candidates ? finder.look_up(&*view, *candidates) : finder.walk(&*view);
 }
 
 }  // namespace strata

@@ -52,10 +52,14 @@ Status create_space(const txn::Context& context, std::string_view name) {
   return txn::write(context, {&write, 1}, {}, &version);
 }
 
+// Whether what lies under the tag is what a space holds, and not what it is made of.
+bool is_entry(Tag tag) { return tag != Tag::kSpace && tag != Tag::kJsonIndex && tag != Tag::kEventType; }
+
 // The space's marker and whatever lies in it.
 Status remove_space(const txn::Context& context, std::string_view name, bool force) {
   const model::KeySpan span = model::space_span(name);
   std::vector<std::string> keys;
+  size_t entries = 0;
   {
     txn::View view(context);
     STRATA_TRY(view.open(std::nullopt));
@@ -64,11 +68,16 @@ Status remove_space(const txn::Context& context, std::string_view name, bool for
       return Status::error(Code::kSpaceNotFound, "space " + quoted(name) + " does not exist", "space_list lists them");
     }
     txn::ScanRange range{span.begin, span.end, std::nullopt, false, false};
-    STRATA_TRY(view.scan(range, [&](std::string_view key, const VersionedValue&) { keys.emplace_back(key); }).status());
+    const auto visit = [&](std::string_view key, const VersionedValue&) {
+      keys.emplace_back(key);
+      const auto parts = model::split_key(key);
+      if (parts && is_entry(parts->tag)) ++entries;
+    };
+    STRATA_TRY(view.scan(range, visit).status());
   }
-  if (keys.size() > 1 && !force) {
+  if (entries > 0 && !force) {
     return Status::error(Code::kSpaceNotEmpty,
-                         "space " + quoted(name) + " holds " + std::to_string(keys.size() - 1) + " entries",
+                         "space " + quoted(name) + " holds " + std::to_string(entries) + " entries",
                          "space_delete(name, force=True)");
   }
   STRATA_TRY(txn::check_writable(context, "space_delete"));

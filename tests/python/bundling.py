@@ -26,6 +26,9 @@ def fill(db, rng, rounds):
                     s.json_set("doc", "$", {"n": n, "text": "y" * rng.randrange(5000)})
                 elif kind < 0.75:
                     s.json_delete("doc", "$")
+                elif kind < 0.77:
+                    if not s.json_drop_index("i"):
+                        s.json_create_index("i", f"$.a[{n}]")
                 elif kind < 0.95:
                     s.event_append(rng.choice(["a", "b"]), {"n": n})
                 else:

@@ -228,7 +228,20 @@ class Documents:
         "$.l[?@.x > 1]",
         "$..none",
     )
-    CONDITIONS = ("@.a", "!@.a", "@.a.b == 1", "$[?@.a.n < 5]", " @.l[?@ == 1] || @.b ", "@.b == 'text'", "@.")
+    CONDITIONS = (
+        "@.a",
+        "!@.a",
+        "@.a.b == 1",
+        "$[?@.a.n < 5]",
+        " @.l[?@ == 1] || @.b ",
+        "@.b == 'text'",
+        "@.a.b >= 1 && @.a.b < 3 || @.l[0] == 1",
+        "2 > @.a.b && @.a",
+        "@ == 'text' || @ <= 5",
+        "@.é == 'x' || @.a.n > 3",
+        "@.",
+    )
+    INDEXES = ("i", "i/2", "é")
     BAD_PATHS = ("", "a", "$.", "$[", "$.l[01]", "$ .a ", "$[?@.a==]")
     POINTERS = ("", "/a", "/a/b", "/l", "/l/0", "/l/-", "/l/9", "/é", "/none", "a")
 
@@ -242,7 +255,9 @@ class Documents:
             pair.check(handles, "json_get", key, rng.choice(rng.choice([self.PATHS, self.QUERIES])), **then)
         elif kind < 0.5:
             pair.check(handles, "json_get", key, rng.choice(self.BAD_PATHS), **then)
-        elif kind < 0.6:
+        elif kind < 0.53:
+            pair.check(handles, "json_list_indexes", **then)
+        elif kind < 0.65:
             condition = rng.choice(self.CONDITIONS)
             limits = [None, None, 0, 1, 2, *([-1] if condition != "@." else [])]  # of two mistakes either may be named
             pair.check(handles, "json_find", condition, rng.choice(limits), **then)
@@ -253,6 +268,9 @@ class Documents:
 
     def write(self, pair, rng, handles):
         key, path = rng.choice(NAMES), rng.choice(self.PATHS)
+        if rng.random() < 0.12:
+            self.define(pair, rng, handles, path)
+            return
         kind = rng.random()
         if kind < 0.25:
             pair.check(handles, "json_set", key, "$", self.document(rng))
@@ -278,6 +296,15 @@ class Documents:
         else:
             pair.check(handles, "json_set", key, path, rng.choice(BAD_VALUES))
 
+    def define(self, pair, rng, handles, path):
+        """An index, made or dropped."""
+        name = rng.choice(BAD_NAMES if rng.random() < 0.03 else self.INDEXES)
+        if rng.random() < 0.3:
+            pair.check(handles, "json_drop_index", name)
+        else:
+            wrong = name in self.INDEXES and rng.random() < 0.05  # of two mistakes either may be named
+            pair.check(handles, "json_create_index", name, rng.choice([*self.BAD_PATHS, "$.*"]) if wrong else path)
+
     def operation(self, rng):
         """Of a JSON patch; often it does not fit."""
         op = rng.choice(["add", "add", "replace", "remove", "move", "copy", "test", "unknown"])
@@ -290,6 +317,9 @@ class Documents:
 
     def everything(self, pair, handles):
         pair.check(handles, "json_list")
+        pair.check(handles, "json_list_indexes")
+        for condition in self.CONDITIONS:
+            pair.check(handles, "json_find", condition)
         for key in NAMES:
             pair.check(handles, "json_history", key)
 

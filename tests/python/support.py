@@ -54,6 +54,7 @@ def contents(db, *, history=False):
                 seen[branch, space] += map(repr, s.event_list(None))
                 read = s.json_history if history else s.json_get_versioned
                 seen[branch, space] += [("json", key, repr(read(key))) for key in s.json_list()]
+                seen[branch, space] += [("index", index["name"], index["path"]) for index in s.json_list_indexes()]
                 for found in s.vector_list_collections():
                     name = found["name"]
                     seen[branch, space].append(("collection", name, found["dimension"], found["metric"]))

@@ -108,7 +108,7 @@ METHODS = {
     "json_find": {"query": "@.a", "limit": 1, "as_of": None},
     "json_create_index": {"name": "i", "path": "$.a"},
     "json_list_indexes": {"as_of": None},
-    "json_drop_index": {"name": "i"},
+    "json_drop_index": {"name": "there"},
     "vector_create_collection": {"name": "new", "dim": 2, "metric": None},
     "vector_delete_collection": {"name": "v"},
     "vector_list_collections": {"as_of": None},
@@ -185,6 +185,7 @@ def fill(db):
     db.state_set("k", 1)
     db.event_batch_append([("t", {"a": 1}), ("u", {}), ("t", {"b": [1]})])
     db.json_set("d", "$", {"a": 1, "l": {}})
+    db.json_create_index("there", "$.a")
     db.vector_create_collection("v", 2)
     db.vector_batch_upsert("v", keys=["k", "l"], vectors=[[1, 2], [3, 4]], metadata=[{"n": 1}, None])
     db.space_use("s")

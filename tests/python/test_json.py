@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import IS_MODEL
-from stratadb import ConflictError, NotFoundError, StateError, Strata, ValidationError
+from stratadb import ConflictError, NotFoundError, Strata, ValidationError
 from support import in_thread, refused
 
 USER = {"name": "Ann", "tags": ["new", "vip"], "address": {"city": "Rome", "zip": None}}
@@ -700,18 +700,3 @@ def test_it_survives_reopening(tmp_path):
     with Strata.open(tmp_path / "db", read_only=True) as db:
         assert db.json_get("d") == {f"n{n}": "x" * 400 * n for n in range(4)}
         assert [row["version"] for row in db.json_history("d")] == [4, 3, 2, 1]
-
-
-# ---- what a later release adds ----
-
-
-@pytest.mark.engine
-def test_indexes_are_not_there_yet(user):
-    for call in (
-        lambda: user.json_create_index("by_age", "$.age"),
-        lambda: user.json_list_indexes(),
-        lambda: user.json_drop_index("by_age"),
-    ):
-        with refused(StateError, "not_implemented"):
-            call()
-    assert unchanged(user)
