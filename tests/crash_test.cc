@@ -21,6 +21,9 @@ using testing::Promises;
 using testing::Random;
 using testing::RandomOp;
 
+// Part of the paths of files that are kept for searches.
+constexpr const char* kStructures = "/index";
+
 struct Setup {
   Durability durability = Durability::kBuffered;
   // Which syncs do something; all when empty.
@@ -42,6 +45,8 @@ class Harness {
   Harness(const Setup& setup, uint64_t seed) : setup_(setup), random_(seed) {}
 
   uint64_t images() const { return images_; }
+  // Those where a search structure lies, whole or torn.
+  uint64_t images_with_structures() const { return images_with_structures_; }
   // The first thing that was wrong; empty if nothing was.
   const std::string& problem() const { return problem_; }
 
@@ -55,6 +60,11 @@ class Harness {
     work(fs, &states, steps, &promises);
     if (!problem_.empty()) return;
     images_ += for_each_crash(fs, random_, images_per_point, [&](const Crash& crash) {
+      for (const auto& [path, bytes] : crash.image.files) {
+        if (path.find(kStructures) == std::string::npos) continue;
+        ++images_with_structures_;
+        break;
+      }
       check(crash, states, promises, depth);
       return problem_.empty();
     });
@@ -192,12 +202,14 @@ class Harness {
   Random random_;
   testing::TestClock clock_;
   uint64_t images_ = 0;
+  uint64_t images_with_structures_ = 0;
   std::string done_;  // by the last run, for messages
   std::string problem_;
 };
 
 struct Outcome {
   uint64_t images = 0;
+  uint64_t images_with_structures = 0;
   std::string problem;
 };
 Outcome crash_many(const Setup& setup, uint64_t images, uint64_t seed) {
@@ -207,6 +219,7 @@ Outcome crash_many(const Setup& setup, uint64_t images, uint64_t seed) {
     CrashFileSystem fs;
     harness.run(fs, States(1), 50, 0.5, 2);
     outcome.images += harness.images();
+    outcome.images_with_structures += harness.images_with_structures();
     outcome.problem = harness.problem();
     if (!outcome.problem.empty()) outcome.problem += "\n  with STRATA_SEED=" + std::to_string(seed + round);
   }
@@ -215,8 +228,13 @@ Outcome crash_many(const Setup& setup, uint64_t images, uint64_t seed) {
 
 void expect_no_problem(const Setup& setup, uint64_t images = 1000) {
   const Outcome outcome = crash_many(setup, testing::scaled(images), testing::test_seed(1));
-  std::printf("counted: %llu crash states\n", static_cast<unsigned long long>(outcome.images));
+  std::printf("counted: %llu crash states, %llu of them with files of search structures\n",
+              static_cast<unsigned long long>(outcome.images),
+              static_cast<unsigned long long>(outcome.images_with_structures));
   EXPECT_EQ(outcome.problem, "");
+  if (setup.percent_vectors > 50) {
+    EXPECT_GT(outcome.images_with_structures, outcome.images / 10);
+  }
 }
 
 // A harness that cannot see damage proves nothing: this one must.
@@ -239,7 +257,7 @@ TEST(CrashTest, FilesOfSearchStructuresMayBeTorn) {
   expect_no_problem({.durability = Durability::kBuffered, .percent_vectors = 80}, 400);
 }
 TEST(CrashTest, FilesOfSearchStructuresNeedNoSync) {
-  const auto honest = [](const std::string& path) { return path.find("/index") == std::string::npos; };
+  const auto honest = [](const std::string& path) { return path.find(kStructures) == std::string::npos; };
   expect_no_problem({.durability = Durability::kStrict, .honest = honest, .percent_vectors = 80}, 200);
 }
 

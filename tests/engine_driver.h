@@ -43,8 +43,8 @@ struct DriverOptions {
   size_t cache_bytes = 256u << 10;
   size_t rows_of_a_slice = branch::kRowsOfASlice;
   // Of vectors: segments so large get a graph, and a file.
-  uint32_t graph_rows = 24;
-  uint32_t saved_rows = 6;
+  uint32_t graph_rows = 8;
+  uint32_t saved_rows = 3;
 };
 
 class EngineDriver {
