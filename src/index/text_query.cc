@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/utf8.h"
+#include "index/common_words.h"
 #include "index/folding.h"
 #include "index/words.h"
 
@@ -139,6 +140,7 @@ void add_atom(const Atom& atom, TextQuery* query) {
   }
   for (std::string& word : words) {
     term.words.clear();
+    term.common = term.field.empty() && is_common_word(word);
     term.words.push_back(std::move(word));
     terms.push_back(term);
   }

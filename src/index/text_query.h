@@ -19,6 +19,7 @@ struct QueryTerm {
   std::vector<std::string> words;  // folded; several stand side by side in one string
   std::string prefix;              // instead of words: the folded beginning of one
   uint32_t times = 1;
+  bool common = false;  // a word that says little (common_words.h)
   bool operator==(const QueryTerm&) const = default;
 };
 

@@ -32,6 +32,14 @@ TEST(TextQuery, Words) {
   expect("((", "");
 }
 
+TEST(TextQuery, CommonWords) {
+  const TextQuery query = parse_text_query("The fox body:the the* \"the fox\"");
+  ASSERT_EQ(query.any.size(), 4u);
+  EXPECT_TRUE(query.any[0].common);
+  for (size_t i = 1; i < 4; ++i) EXPECT_FALSE(query.any[i].common) << i;
+  EXPECT_FALSE(query.phrases.at(0).common);
+}
+
 TEST(TextQuery, Phrases) {
   expect("\"Red Fox\" den", "den", "red+fox");
   expect("\"one\"", "", "one");

@@ -147,7 +147,7 @@ class Ranker {
   // Adds what the term is worth to the documents that have it; names them if asked to.
   float add_term(const QueryTerm& term, std::vector<uint64_t>* names) {
     collect(term);
-    const float weight = term_weight(documents_, matches_.size(), term.times);
+    const float weight = term_weight(documents_, matches_.size(), term);
     scattered_ = scattered_ || touched_.size() + matches_.size() > total_ / kFew;
     size_t at = 0;
     for (size_t i = 0; i < search_.sources.size(); ++i) {
@@ -260,10 +260,11 @@ class Ranker {
 
 }  // namespace
 
-float term_weight(uint64_t documents, uint64_t matching, uint32_t times) {
+float term_weight(uint64_t documents, uint64_t matching, const QueryTerm& term) {
   const auto all = static_cast<double>(documents);
   const auto with = static_cast<double>(matching);
-  return static_cast<float>(times * std::log(1.0 + (all - with + 0.5) / (with + 0.5)));
+  const double worth = term.times * (term.common ? static_cast<double>(kCommonWordWeight) : 1.0);
+  return static_cast<float>(worth * std::log(1.0 + (all - with + 0.5) / (with + 0.5)));
 }
 
 float term_score(float weight, float frequency, float length, float average_length) {

@@ -1,12 +1,13 @@
 // Ranking: which documents a query finds, best first, by BM25.
 //
 // A word finds all words of its stem; other forms than the one asked for count a little less, words in the names of
-// members a quarter. Statistics are those of the living documents searched, however they are spread over segments:
-// the same documents give the same scores.
+// members a quarter; the commonest words of English (the, of, …) a tenth. Statistics are those of the living documents
+// searched, however they are spread over segments: the same documents give the same scores.
 //
-//     score = Σ times · ln(1 + (N − n + ½)/(n + ½)) · f·(k1 + 1) / (f + k1·(1 − b + b·length/average))
+//     score = Σ w · times · ln(1 + (N − n + ½)/(n + ½)) · f·(k1 + 1) / (f + k1·(1 − b + b·length/average))
 //
-// over the terms that may and must occur; n documents have the term, f is how often, weighted as above.
+// over the terms that may and must occur; n documents have the term, f is how often, weighted as above, w is a tenth
+// for common words, else 1.
 //
 // Thread safety: pure; keeps scratch memory by thread. Ownership: borrows everything for the call.
 #pragma once
@@ -25,6 +26,7 @@ constexpr float kBm25K1 = 1.2F;
 constexpr float kBm25B = 0.75F;
 constexpr float kOtherFormWeight = 0.85F;
 constexpr float kNameWeight = 0.25F;
+constexpr float kCommonWordWeight = 0.1F;
 
 struct TextSource {
   LiveSegment live;
@@ -62,7 +64,7 @@ struct TextRanking {
 TextRanking rank_text(const TextSearch& search);
 
 // The parts of the formula, for whoever computes it another way.
-float term_weight(uint64_t documents, uint64_t matching, uint32_t times);
+float term_weight(uint64_t documents, uint64_t matching, const QueryTerm& term);
 float term_score(float weight, float frequency, float length, float average_length);
 
 }  // namespace strata::index

@@ -27,7 +27,7 @@ struct Document {
   std::vector<String> strings;
 };
 
-const std::vector<std::string> kWords = {"fox",  "foxes", "hen",    "red",  "run",  "running", "runs", "a1",
+const std::vector<std::string> kWords = {"fox",  "foxes", "hen",    "red",  "run",  "running", "runs", "a1",   "the",
                                          "東京", "京都",  "東京都", "café", "Cafe", "x",       "🚀",    "don't"};
 const std::vector<std::string> kNames = {"title", "body", "fox", "a", "b.c"};
 
@@ -141,7 +141,8 @@ std::vector<Found> search_plainly(const std::vector<Document>& documents, const 
     for (const auto& document : lines) counts.push_back(frequency(term, document));
     const auto with = static_cast<double>(std::count_if(counts.begin(), counts.end(), [](double n) { return n > 0; }));
     const double all = static_cast<double>(searched.size());
-    const double weight = term.times * std::log(1 + (all - with + 0.5) / (with + 0.5));
+    const double worth = term.times * (term.common ? static_cast<double>(kCommonWordWeight) : 1.0);
+    const double weight = worth * std::log(1 + (all - with + 0.5) / (with + 0.5));
     for (size_t i = 0; i < counts.size(); ++i) {
       scores[i] += weight * counts[i] * 2.2 / (counts[i] + 1.2 * (0.25 + 0.75 * lengths[i] / average));
       out[i] = out[i] || (required && counts[i] == 0);
@@ -294,6 +295,29 @@ TEST(TextRanking, AgreesWithAPlainScoring) {
       if (HasFatalFailure()) return;
     }
   }
+}
+
+// However often they are given, and even where they are rare.
+TEST(TextRanking, CommonWordsCountForLittle) {
+  std::vector<Document> documents;
+  const auto add = [&](const std::string& key, const std::string& text) {
+    documents.push_back({0, key, {{WordTable::kText, "", text}}});
+  };
+  add("engine", "an engine");
+  add("words", "this is what they will be with these");
+  for (int i = 0; i < 20; ++i) add("other" + std::to_string(i), "ship of a captain, number " + std::to_string(i));
+  Index index;
+  index.add(documents);
+  std::vector<TextSource> sources;
+  const auto first = [&](const std::string& query) {
+    sources.clear();
+    const TextRanking ranking = index.search(parse_text_query(query), UINT32_MAX, 1, &sources);
+    const TextHit& hit = ranking.hits.at(0);
+    return std::string(sources[hit.source].live.segment->key(hit.document));
+  };
+  EXPECT_EQ(first("this this this engine"), "engine");
+  EXPECT_EQ(first("they"), "words");
+  EXPECT_EQ(first("\"with these\" engine"), "words");
 }
 
 TEST(TextSegment, RefusesDamage) {
