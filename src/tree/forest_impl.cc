@@ -37,19 +37,10 @@ void ForestImpl::retire(std::vector<RetiredNode>* nodes) {
 }
 
 void ForestImpl::reclaim() {
-  if (any_unpinned_.load(std::memory_order_acquire)) {
-    base::MutexLock lock(mutex_);
-    for (RetiredBatch& batch : unpinned_) {
-      // Behind all that wait: a later epoch only keeps them a little longer.
-      if (!waiting_.empty() && waiting_.back().epoch > batch.epoch) batch.epoch = waiting_.back().epoch;
-      waiting_count_.fetch_add(batch.nodes.size(), std::memory_order_relaxed);
-      waiting_.push_back(std::move(batch));
-    }
-    unpinned_.clear();
-    any_unpinned_.store(false, std::memory_order_relaxed);
-  }
-  if (waiting_.empty()) return;
+  const bool any_dropped = any_dropped_.load(std::memory_order_acquire);
+  if (waiting_.empty() && !any_dropped) return;
   const uint64_t oldest = epochs.oldest_reader();
+  if (any_dropped) remove_dropped_pins(oldest);
   while (!waiting_.empty() && waiting_.front().epoch < oldest) {
     waiting_count_.fetch_sub(waiting_.front().nodes.size(), std::memory_order_relaxed);
     free_or_hold(&waiting_.front().nodes);
@@ -57,36 +48,36 @@ void ForestImpl::reclaim() {
   }
 }
 
+// A guard that was entered while the pin lived may read what the pin kept, however long ago that was retired: it counts
+// until no such guard is left.
 void ForestImpl::unpin(uint64_t ticket) {
-  // In one step for append_retired: a node on its way from one list to the other would look like garbage.
   base::MutexLock lock(mutex_);
-  std::vector<RetiredNode> nodes = pins.remove(ticket);
-  if (nodes.empty()) return;
-  unpinned_.push_back({epochs.advance(), std::move(nodes)});
-  any_unpinned_.store(true, std::memory_order_release);
+  dropped_.push_back({epochs.advance(), ticket});
+  any_dropped_.store(true, std::memory_order_release);
+}
+
+void ForestImpl::remove_dropped_pins(uint64_t oldest_reader) {
+  base::MutexLock lock(mutex_);
+  while (!dropped_.empty() && dropped_.front().epoch < oldest_reader) {
+    for (const RetiredNode& node : pins.remove(dropped_.front().ticket)) cache.drop(node.id);
+    dropped_.pop_front();
+  }
+  any_dropped_.store(!dropped_.empty(), std::memory_order_relaxed);
 }
 
 void ForestImpl::append_waiting(std::vector<RetiredNode>* nodes) const {
   for (const RetiredBatch& batch : waiting_) nodes->insert(nodes->end(), batch.nodes.begin(), batch.nodes.end());
-  base::MutexLock lock(mutex_);
-  for (const RetiredBatch& batch : unpinned_) nodes->insert(nodes->end(), batch.nodes.begin(), batch.nodes.end());
 }
 
 void ForestImpl::append_retired(std::vector<storage::NodeId>* ids) const {
-  const auto append = [ids](const RetiredBatch& batch) {
+  for (const RetiredBatch& batch : waiting_) {
     for (const RetiredNode& node : batch.nodes) ids->push_back(node.id);
-  };
-  std::for_each(waiting_.begin(), waiting_.end(), append);
-  base::MutexLock lock(mutex_);
+  }
   pins.append_held(ids);
-  std::for_each(unpinned_.begin(), unpinned_.end(), append);
 }
 
 uint64_t ForestImpl::retired_count() const {
-  uint64_t sum = pins.held_count() + waiting_count_.load(std::memory_order_relaxed);
-  base::MutexLock lock(mutex_);
-  for (const RetiredBatch& batch : unpinned_) sum += batch.nodes.size();
-  return sum;
+  return pins.held_count() + waiting_count_.load(std::memory_order_relaxed);
 }
 
 void ForestImpl::wait_for_readers() {

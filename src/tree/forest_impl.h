@@ -56,13 +56,18 @@ class ForestImpl {
   bool ignore_pins_for_test = false;
 
  private:
+  struct DroppedPin {
+    uint64_t epoch;  // whoever reads since then or before may still need it
+    uint64_t ticket;
+  };
   void free_or_hold(std::vector<RetiredNode>* nodes);
+  void remove_dropped_pins(uint64_t oldest_reader);
 
   std::deque<RetiredBatch> waiting_;  // the editing thread's
   std::atomic<uint64_t> waiting_count_{0};
-  mutable base::Mutex mutex_;
-  std::vector<RetiredBatch> unpinned_ GUARDED_BY(mutex_);  // from dropped pins, of any thread
-  std::atomic<bool> any_unpinned_{false};
+  base::Mutex mutex_;
+  std::deque<DroppedPin> dropped_ GUARDED_BY(mutex_);  // by any thread; still in `pins`
+  std::atomic<bool> any_dropped_{false};
 };
 
 }  // namespace strata::tree

@@ -1,5 +1,8 @@
 #include "tree/forest.h"
 
+#include <atomic>
+#include <thread>
+
 #include "tree/tree_test_support.h"
 
 namespace strata::tree {
@@ -220,6 +223,49 @@ TEST_F(ForestTest, NodesHeldByTwoPinsOutliveTheFirst) {
 }
 
 // The controls: with a rule of reclaiming broken, the audit must see it.
+// A guard entered while a pin lives reads on what the pin kept, though it was retired before the guard was entered and
+// has not been held by the pin yet, since an older guard was in the way.
+TEST_F(ForestTest, AGuardOutlivesThePinThatItBeganUnder) {
+  for (const bool collects : {false, true}) {
+    put("a", "1");
+    const Root before = root;
+    Pin pin = forest.pin(stamp, std::span(&before, 1));
+    std::atomic<int> step{0};
+    const auto wait_for = [&step](int wanted) {
+      while (step.load() < wanted) std::this_thread::yield();
+    };
+    std::thread older([&] {
+      const ReadGuard guard(forest);
+      step.store(1);
+      wait_for(3);
+    });
+    wait_for(1);
+    put("a", "2");
+    std::thread reader([&] {
+      const ReadGuard guard(forest);
+      step.store(3);
+      wait_for(4);
+      EXPECT_EQ(get(before, "a"), "1");
+    });
+    wait_for(3);
+    pin.reset();
+    older.join();
+    if (collects) {
+      // It waits for the guards entered before, so for the reader: that one goes on at once.
+      step.store(4);
+      expect_ok(forest.collect(std::span(&root, 1)));
+    } else {
+      forest.reclaim();
+      put("b", "3");  // would take the place of the node
+      step.store(4);
+    }
+    reader.join();
+    forest.reclaim();
+    EXPECT_EQ(forest.stats().retired_nodes, 0u);
+    EXPECT_EQ(leaked(), 0u);
+  }
+}
+
 TEST_F(ForestTest, AuditSeesPinnedNodesFreed) {
   for (uint64_t i = 0; i < 1000; ++i) put(key_of(i), std::string(100, 'a'));
   const Pin pin = forest.pin(stamp, std::vector<Root>{root});
