@@ -47,7 +47,7 @@ def page(facts: Figures, results: dict[str, Figures], peers: list[Any], problems
     ]
     if problems:
         parts.append("Left out: " + "; ".join(f"{titles[name]}: {why}" for name, why in problems.items()) + ".")
-    parts += ["## How it is measured", METHOD, "## What bounds them", BOUNDS, "## Versions and options"]
+    parts += ["## How it is measured", METHOD, "## Versions and options"]
     parts.append(
         "\n".join(
             f"- **{peer.title}** {results.get(peer.name, {}).get('version', '')}: {peer.options}." for peer in peers
@@ -63,6 +63,3 @@ METHOD = """\
   document, each of them in at least 20 documents and at most a tenth of all; any of them may match.
 - Here a hit brings its snippet with the matches marked; peers answer their stored keys alone.
 - On disk: all that a system keeps, the documents' text included where it stores them; here the index alone."""
-
-BOUNDS = """\
-- What a profile shows is said here once it was taken."""

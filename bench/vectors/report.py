@@ -86,7 +86,7 @@ def page(facts: Figures, sets: dict[str, dict[str, Figures]], peers: list[Any], 
         ]
     if problems:
         parts.append("Left out: " + "; ".join(f"{titles[name]}: {why}" for name, why in problems.items()) + ".")
-    parts += ["## How it is measured", METHOD, "## What bounds them", BOUNDS, "## Versions and options"]
+    parts += ["## How it is measured", METHOD, "## Versions and options"]
     versions = {name: figures["version"] for results in sets.values() for name, figures in results.items()}
     parts.append("\n".join(f"- **{peer.title}** {versions.get(peer.name, '')}: {peer.options}." for peer in peers))
     return "\n\n".join(parts) + "\n"
@@ -101,6 +101,3 @@ METHOD = """\
 - A filter is `field == 0` over an integer. `near` keeps the tenth that lies nearest to one of ten anchors.
 - Loading comes in batches with as many threads as there are cores, and ends when searches are as quick as they will be.
 - Overwriting replaces every tenth row by a turned one and back, three times; then recall is measured again."""
-
-BOUNDS = """\
-- What a profile shows is said here once it was taken."""
