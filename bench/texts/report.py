@@ -65,9 +65,10 @@ METHOD = """\
 - On disk: all that a system keeps, the documents' text included where it stores them; here the index alone."""
 
 BOUNDS = """\
-- **queries**: of two and five words, two fifths are decoding lists of documents and adding up their scores, three tenths
-  the snippets (the words around the matches are read and looked up again), a tenth memory for them, a twentieth getting
-  the documents out of the tree. StrataDB 0.14.5 keeps no places of words, and its snippet is the beginning of the text.
+- **queries**: of two and five words, two fifths are decoding lists of documents and adding up their scores, three
+  tenths the snippets (the words around the matches are read and looked up again), a tenth memory for them, a
+  twentieth getting the documents out of the tree. StrataDB 0.14.5 keeps no places of words, and its snippet is the
+  beginning of the text.
 - **open and first search**: files of the index are compared with the documents of the tree, one by one, before they are
   believed; peers believe their files.
 - **mean nDCG@10**: BM25 as in the literature (k1 1.2, b 0.75). LanceDB and bm25s leave the commonest words out; here a
