@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import statistics
+import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from time import perf_counter_ns, process_time_ns
+from time import perf_counter, perf_counter_ns, process_time_ns
 from typing import Any
 
 from stats import percentile
@@ -30,6 +31,32 @@ def clock_overhead_ns() -> float:
         start = perf_counter_ns()
         times.append(perf_counter_ns() - start)
     return statistics.median(times)
+
+
+def run_threads(tasks: list[Callable[[], None]]) -> float:
+    """Runs the tasks in a thread each, started together; the seconds until the last one ended."""
+    start_line = threading.Barrier(len(tasks) + 1)
+    failures: list[BaseException] = []
+
+    def follow(task: Callable[[], None]) -> None:
+        start_line.wait()
+        try:
+            task()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=follow, args=(task,)) for task in tasks]
+    with no_garbage_collection():
+        for thread in threads:
+            thread.start()
+        start_line.wait()
+        start = perf_counter()
+        for thread in threads:
+            thread.join()
+        seconds = perf_counter() - start
+    if failures:
+        raise failures[0]
+    return seconds
 
 
 def batch_times(

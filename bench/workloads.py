@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
-from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -14,7 +12,7 @@ import data
 import workloads_branches
 import workloads_lifecycle
 from context import Context, Row, Target, Workload
-from timing import batch_times, measure, no_garbage_collection
+from timing import batch_times, measure, no_garbage_collection, run_threads
 
 THREADS = 8
 TRANSACTION = 1000
@@ -45,32 +43,6 @@ def put_buffered(ctx: Context) -> dict[str, float]:
 
 def put_strict(ctx: Context) -> dict[str, float]:
     return put_in(ctx, "strict", min(ctx.rows, 2_000 if ctx.quick else 10_000), 1)
-
-
-def run_threads(tasks: list[Callable[[], None]]) -> float:
-    """Runs the tasks in a thread each, started together; the seconds until the last one ended."""
-    start_line = threading.Barrier(len(tasks) + 1)
-    failures: list[BaseException] = []
-
-    def follow(task: Callable[[], None]) -> None:
-        start_line.wait()
-        try:
-            task()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=follow, args=(task,)) for task in tasks]
-    with no_garbage_collection():
-        for thread in threads:
-            thread.start()
-        start_line.wait()
-        start = perf_counter()
-        for thread in threads:
-            thread.join()
-        seconds = perf_counter() - start
-    if failures:
-        raise failures[0]
-    return seconds
 
 
 def handle_of(store: Any) -> Any:

@@ -12,6 +12,9 @@ from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
+import disk
+from stats import percentile
+
 from texts import corpus, judged
 
 K = 10
@@ -20,11 +23,6 @@ SLOW_S = 30.0
 PUTS = 200
 
 Figures = dict[str, Any]
-
-
-def percentile(times: list[int], share: float) -> float:
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6
 
 
 def timed(store: Any, queries: list[str]) -> Figures:
@@ -41,7 +39,7 @@ def timed(store: Any, queries: list[str]) -> Figures:
         if perf_counter() > deadline:
             break
     times = sorted(series, key=statistics.fmean)[len(series) // 2]
-    return {"p50_ms": percentile(times, 0.5), "p99_ms": percentile(times, 0.99)}
+    return {"p50_ms": percentile(times, 50) / 1e6, "p99_ms": percentile(times, 99) / 1e6}
 
 
 def all_terms(store: Any, queries: dict[str, list[str]]) -> Figures:
@@ -59,16 +57,12 @@ def put_until_found(store: Any, texts: list[corpus.Document]) -> Figures:
             raise AssertionError(f"document {number} was not found")
         puts.append(middle - start)
         found.append(perf_counter_ns() - start)
-    return {"put_ms": percentile(puts, 0.5), "found_ms": percentile(found, 0.5)}
-
-
-def size_of(folder: str) -> int:
-    return sum(file.stat().st_blocks * 512 for file in Path(folder).rglob("*") if file.is_file())
+    return {"put_ms": percentile(puts, 50) / 1e6, "found_ms": percentile(found, 50) / 1e6}
 
 
 def index_bytes(store: Any, work: str) -> int:
     """Of the index alone, where a system says so; else all that it keeps."""
-    return int(store.index_bytes()) if hasattr(store, "index_bytes") else size_of(work)
+    return int(store.index_bytes()) if hasattr(store, "index_bytes") else disk.allocated_bytes(work)
 
 
 def forking(store: Any, queries: dict[str, list[str]]) -> Figures:

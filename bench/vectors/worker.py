@@ -8,13 +8,16 @@ import json
 import os
 import statistics
 import sys
-import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
+import disk
 import numpy as np
+from stats import percentile
+from timing import run_threads
 
 import vectors.dataset as dataset
 
@@ -26,11 +29,6 @@ CHURN_ROUNDS = 3
 LEAST_QPS = 20  # a slower system is not asked for more than it takes to say so
 
 Figures = dict[str, Any]
-
-
-def percentile(times: list[int], share: float) -> float:
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6
 
 
 def timed_queries(data: dataset.Data, ask: Callable[[Any], list[int]], field: str = "") -> Figures:
@@ -58,38 +56,20 @@ def timed_queries(data: dataset.Data, ask: Callable[[Any], list[int]], field: st
         "recall": statistics.fmean(recalls),
         "returned": statistics.fmean(returned),
         "qps": 1e9 / mean,
-        "p50_ms": percentile(times, 0.5),
-        "p99_ms": percentile(times, 0.99),
+        "p50_ms": percentile(times, 50) / 1e6,
+        "p99_ms": percentile(times, 99) / 1e6,
         "queries": len(times),
     }
 
 
 def two_threads(data: dataset.Data, asks: list[Callable[[Any], list[int]]]) -> float:
     """Queries a second of two threads together."""
-    start_line = threading.Barrier(len(asks) + 1)
 
-    def follow(ask: Callable[[Any], list[int]]) -> None:
-        start_line.wait()
+    def ask_all(ask: Callable[[Any], list[int]]) -> None:
         for query in data.queries:
             ask(query)
 
-    threads = [threading.Thread(target=follow, args=(ask,)) for ask in asks]
-    for thread in threads:
-        thread.start()
-    start_line.wait()
-    start = perf_counter()
-    for thread in threads:
-        thread.join()
-    return len(data.queries) * len(asks) / (perf_counter() - start)
-
-
-def size_of(folder: str) -> int:
-    """Bytes that the files below take on disk."""
-    return sum(file.stat().st_blocks * 512 for file in Path(folder).rglob("*") if file.is_file())
-
-
-def memory_of() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return len(data.queries) * len(asks) / run_threads([partial(ask_all, ask) for ask in asks])
 
 
 def search_figures(store: Any, module: Any, data: dataset.Data) -> list[Figures]:
@@ -156,7 +136,7 @@ def forking(store: Any, data: dataset.Data) -> Figures:
 
 
 def measure(module: Any, data: dataset.Data, work: str) -> Figures:
-    before = memory_of()
+    before = disk.resident_bytes()
     store = module.Store(work, data.vectors.shape[1])
     figures: Figures = {"version": module.version(), "rows": len(data.vectors)}
     start = perf_counter()
@@ -164,7 +144,7 @@ def measure(module: Any, data: dataset.Data, work: str) -> Figures:
     figures["load_per_s"] = len(data.vectors) / (perf_counter() - start)
     if getattr(store, "acknowledged_s", 0):
         figures["acknowledged_per_s"] = len(data.vectors) / store.acknowledged_s
-    figures["memory_mb"] = (memory_of() - before) / 1e6
+    figures["memory_mb"] = (disk.resident_bytes() - before) / 1e6
     ask: Callable[[Any], list[int]] | None = None
     if hasattr(store, "search"):
         figures["curve"] = search_figures(store, module, data)
@@ -183,7 +163,7 @@ def measure(module: Any, data: dataset.Data, work: str) -> Figures:
             start_ns = perf_counter_ns()
             store.upsert_one(row, data.vectors[row])
             times.append(perf_counter_ns() - start_ns)
-        figures["upsert_one_p50_ms"] = percentile(times, 0.5)
+        figures["upsert_one_p50_ms"] = percentile(times, 50) / 1e6
     if ask is not None and hasattr(store, "overwrite"):
         figures["overwrite"] = churn(store, data, ask)
     if ask is not None and hasattr(store, "reopen"):
@@ -191,7 +171,7 @@ def measure(module: Any, data: dataset.Data, work: str) -> Figures:
     if ask is not None and hasattr(store, "fork"):
         figures["fork"] = forking(store, data)
     store.close()
-    figures["disk_mb"] = size_of(work) / 1e6
+    figures["disk_mb"] = disk.allocated_bytes(work) / 1e6
     return figures
 
 

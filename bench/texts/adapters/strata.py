@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
+import disk
 import stratadb
 
 from texts.adapters.base import Document
@@ -38,7 +39,7 @@ class Store:
 
     def index_bytes(self) -> int:
         """What the index's files take; the texts lie in the database."""
-        return sum(file.stat().st_blocks * 512 for file in Path(self._folder, "index").glob("*"))
+        return disk.allocated_bytes(os.path.join(self._folder, "index"))
 
     def reopen(self) -> None:
         self._db.close()
