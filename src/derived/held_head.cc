@@ -9,4 +9,15 @@ HeldHead::HeldHead(txn::Engine& engine, const txn::Head& head)
 
 HeldHead::~HeldHead() { engine_.remove_snapshot(ticket_); }
 
+Status open_again(const txn::Context& context, AsOf as_of, const HeldHead& held, std::optional<txn::View>* view) {
+  view->emplace(context);
+  if (context.transaction != nullptr) {
+    STRATA_TRY((*view)->open(as_of));
+  } else {
+    (*view)->open_at(held.head());
+  }
+  (*view)->stop_noting();
+  return Status::ok();
+}
+
 }  // namespace strata::derived

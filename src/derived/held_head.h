@@ -3,8 +3,13 @@
 // Thread safety: made and dropped in any thread; read in any. Ownership: borrows the engine.
 #pragma once
 
+#include <optional>
+
+#include "strata/status.h"
 #include "tree/forest.h"
+#include "txn/context.h"
 #include "txn/engine.h"
+#include "txn/view.h"
 
 namespace strata::derived {
 
@@ -23,5 +28,9 @@ class HeldHead {
   tree::Pin pin_;
   uint64_t ticket_;
 };
+
+// Opens the view anew at the held head, or in the context's transaction, to which that head belongs. What is read from
+// then on is not noted.
+Status open_again(const txn::Context& context, AsOf as_of, const HeldHead& held, std::optional<txn::View>* view);
 
 }  // namespace strata::derived

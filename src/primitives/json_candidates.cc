@@ -92,20 +92,9 @@ class Search {
     const derived::HeldHead held(*context_.engine, view_->head());
     view_.reset();  // its guard would be in the way of others
     const Result<bool> caught_up = indexes.catch_up(wanted, held, context_.keep_on);
-    STRATA_TRY(open_again(held));
+    STRATA_TRY(derived::open_again(context_, request_.as_of, held, &view_));
     STRATA_TRY(caught_up.status());
     return indexes.look(wanted, view_->head(), *caught_up ? kNear : kUseful);
-  }
-
-  Status open_again(const derived::HeldHead& held) {
-    view_.emplace(context_);
-    if (context_.transaction != nullptr) {
-      STRATA_TRY(view_->open(request_.as_of));
-    } else {
-      view_->open_at(held.head());
-    }
-    view_->stop_noting();
-    return Status::ok();
   }
 
   struct Choice {

@@ -81,14 +81,7 @@ const derived::HeldHead& Scope::hold() {
 }
 
 Status Scope::reopen(const derived::HeldHead& held) {
-  view_.emplace(context_);
-  if (context_.transaction != nullptr) {
-    STRATA_TRY(view_->open(request_.as_of));
-  } else {
-    view_->open_at(held.head());
-  }
-  view_->stop_noting();
-  return Status::ok();
+  return derived::open_again(context_, request_.as_of, held, &view_);
 }
 
 }  // namespace strata::search
