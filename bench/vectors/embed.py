@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 WORDNET = Path("/usr/share/wordnet")
 HEADS = 12
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 512  # what a layer makes of them stays in the cache
 MOST_TOKENS = 128
 
 Array = Any

@@ -23,9 +23,9 @@ constexpr Signature kGet{"vector_get", 2, 2, {"coll", "key", "as_of"}};
 constexpr Signature kDelete{"vector_delete", 2, 2, {"coll", "key"}};
 constexpr Signature kList{"vector_list", 2, 1, {"coll", "prefix", "limit", "as_of"}};
 constexpr Signature kHistory{"vector_history", 2, 2, {"coll", "key", "as_of"}};
-constexpr Signature kSearch{"vector_search", 5, 3, {"coll", "query", "k", "metric", "filters", "exact", "as_of"}};
+constexpr Signature kSearch{"vector_search", 5, 3, {"coll", "query", "k", "metric", "filters", "exact", "ef", "as_of"}};
 constexpr Signature kBatchSearch{
-    "vector_batch_search", 5, 3, {"coll", "queries", "k", "metric", "filters", "exact", "as_of"}};
+    "vector_batch_search", 5, 3, {"coll", "queries", "k", "metric", "filters", "exact", "ef", "as_of"}};
 
 // How many entries of a batch are converted between two calls of `progress`.
 constexpr size_t kProgressStride = 4096;
@@ -371,13 +371,15 @@ struct SearchArguments {
 
   bool parse(const Arguments& given) {
     int64_t k = 0;
+    int64_t ef = 0;
     if (!text_argument(given[0], "collection", &what.collection) || !integer_argument(given[2], "k", 1, &k) ||
         !metric_argument(given[3], &what.metric) || !filters_argument(given[4], &*filters) ||
         (given[5] != nullptr && !flag_argument(given[5], &what.exact)) ||
-        !time_argument(given[6], "as_of", &what.as_of)) {
+        (given[6] != nullptr && given[6] != Py_None && !integer_argument(given[6], "ef", 1, &ef)) || !time_argument(given[7], "as_of", &what.as_of)) {
       return false;
     }
     what.k = static_cast<uint64_t>(k);
+    what.ef = static_cast<uint64_t>(ef);
     if (filters->size() > 0) what.filters = filters->result();
     return true;
   }

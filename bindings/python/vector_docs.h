@@ -162,7 +162,7 @@ True
 )";
 
 constexpr char kSearchDoc[] =
-    R"(vector_search($self, coll, query, k, metric=None, filters=None, *, exact=False, as_of=None)
+    R"(vector_search($self, coll, query, k, metric=None, filters=None, *, exact=False, ef=None, as_of=None)
 --
 
 Returns the `k` nearest vectors, best first and equal ones by key, as `{"key", "score", "metadata"}`.
@@ -171,10 +171,11 @@ A higher score is nearer: the cosine (-1 to 1), `1 / (1 + distance)` under eucli
 dot_product. Fewer than `k` come back only if fewer vectors match. `metric` asks for another metric than the
 collection's, by comparing all. `filters`: a list of `{"field", "op", "value"}`, all of which must hold; ops are eq, ne,
 gt, gte, lt, lte, in, contains and exists, and dots in a field lead into nested dicts. `exact=True` compares with every
-vector. Inside a transaction its own writes take part. `as_of`: as for `kv_get`.
+vector. `ef`: the candidates that a search in a graph keeps, 96 unless given: more find more of the nearest, fewer are
+quicker. Inside a transaction its own writes take part. `as_of`: as for `kv_get`.
 
 Raises NotFoundError `collection_not_found`; ConstraintError `dimension_mismatch`, `history_trimmed`; ValidationError
-`invalid_vector`, `zero_vector`, `unknown_metric`, `invalid_filter`, `out_of_range` (a `k` below 1); TypeError.
+`invalid_vector`, `zero_vector`, `unknown_metric`, `invalid_filter`, `out_of_range` (a `k` or `ef` below 1); TypeError.
 
 >>> db.vector_create_collection("docs", 2)
 1
@@ -187,7 +188,7 @@ Raises NotFoundError `collection_not_found`; ConstraintError `dimension_mismatch
 )";
 
 constexpr char kBatchSearchDoc[] =
-    R"(vector_batch_search($self, coll, queries, k, metric=None, filters=None, *, exact=False, as_of=None)
+    R"(vector_batch_search($self, coll, queries, k, metric=None, filters=None, *, exact=False, ef=None, as_of=None)
 --
 
 Does what `vector_search` does for each row of `queries`, on one state of the collection: one list of hits a row.

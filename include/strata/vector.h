@@ -53,6 +53,7 @@ struct VectorSearch {
   std::optional<VectorMetric> metric;  // nothing: the collection's
   std::string_view filters;            // an array of conditions, encoded (docs/vectors.md); empty: none
   bool exact = false;                  // compare with every vector
+  uint64_t ef = 0;                     // candidates kept while a graph is walked; 0: as many as serve well
   AsOf as_of;
 };
 

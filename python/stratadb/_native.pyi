@@ -194,6 +194,7 @@ class Session:
         filters: Sequence[VectorFilter] | None = None,
         *,
         exact: bool = False,
+        ef: int | None = None,
         as_of: int | datetime | None = None,
     ) -> list[VectorHit]: ...
     def vector_batch_search(
@@ -205,6 +206,7 @@ class Session:
         filters: Sequence[VectorFilter] | None = None,
         *,
         exact: bool = False,
+        ef: int | None = None,
         as_of: int | datetime | None = None,
     ) -> list[list[VectorHit]]: ...
 

@@ -325,7 +325,7 @@ void VectorIndex::work(const CollectionPtr& collection, const std::atomic<bool>&
 bool VectorIndex::build_graph(const VectorSegment& segment, const std::atomic<bool>& stop) const {
   if (segment.graph() != nullptr || segment.codes() == nullptr) return true;
   const index::GraphOptions options;
-  if (!os::has_spare_memory(index::HnswGraph::build_bytes(segment.rows(), options))) return false;
+  if (!os::has_spare_memory(index::HnswGraph::build_bytes(*segment.codes(), options))) return false;
   auto graph = index::HnswGraph::build(*segment.codes(), options, stop);
   if (graph == nullptr) return false;
   segment.set_graph(std::move(graph));

@@ -14,11 +14,9 @@ namespace {
 constexpr uint32_t kScannedRows = 8'000;
 // The same where the walk may not answer with every row that it meets.
 constexpr uint32_t kScannedFiltered = 25'000;
-// Compared again in float32, at least.
-constexpr uint64_t kReranked = 40;
-constexpr uint64_t kBreadth = 96;
-
-uint64_t reranked(uint64_t k) { return std::max(kReranked, k + k / 2 + 10); }
+// Compared again in float32, at most: more than are asked for, since their codes may have them in another order.
+uint64_t most_reranked(uint64_t k) { return std::max<uint64_t>(40, k + k / 2 + 10); }
+uint64_t least_reranked(uint64_t k) { return k + k / 2 + 10; }
 
 // What a score says about closeness, to be compared with that of codes.
 float closeness_of(VectorMetric metric, float score) {
@@ -111,8 +109,8 @@ bool VectorQuery::encode(std::span<const float> query, CodedQueries* coded) cons
 void VectorQuery::find_candidates(size_t part, const index::CodedQuery& coded, index::BestCandidates* best) const {
   const Target& target = targets_[part];
   const index::CodeTable& table = *target.segment->codes();
-  const uint64_t wanted = std::min<uint64_t>(reranked(ask_.k), target.count);
-  const uint64_t breadth = std::max(kBreadth, 2 * ask_.k);
+  const uint64_t wanted = std::min<uint64_t>(least_reranked(ask_.k), target.count);
+  const uint64_t breadth = std::max(ask_.ef != 0 ? ask_.ef : kDefaultEf, least_reranked(ask_.k));
   const bool narrowed = target.count < table.rows / 4 * 3;
   const bool walks = target.graph != nullptr && target.count >= (narrowed ? kScannedFiltered : kScannedRows) &&
                      breadth < target.count / 16;
@@ -142,30 +140,15 @@ Status VectorQuery::run_by_floats(Nearest* nearest) const {
 }
 
 Status VectorQuery::run_exact(const CodedQueries& coded, Nearest* nearest) const {
-  // First the likely ones, for a threshold that leaves out most others.
-  std::vector<index::Candidate> seen;
-  index::BestCandidates best(reranked(ask_.k));
+  index::PossibleRows possible(ask_.k);
   for (size_t part = 0; part < targets_.size(); ++part) {
     const Target& target = targets_[part];
     if (target.count == 0) continue;
-    index::scan_codes(*target.segment->codes(), *coded[part], target.allowed, static_cast<uint32_t>(part), &best,
-                      &seen);
+    possible.scan(*target.segment->codes(), *coded[part], target.allowed, static_cast<uint32_t>(part));
   }
-  std::vector<index::Candidate> compared = best.take();
-  for (const index::Candidate& candidate : compared) STRATA_TRY(nearest->offer(candidate.part, candidate.row));
-  const auto is_before = [](const index::Candidate& a, const index::Candidate& b) {
-    return a.part != b.part ? a.part < b.part : a.row < b.row;
-  };
-  std::sort(compared.begin(), compared.end(), is_before);
-  auto done = compared.begin();
-  float least = nearest->least_closeness();
-  for (const index::Candidate& candidate : seen) {
-    const index::RowBounds& bounds = targets_[candidate.part].segment->codes()->bounds[candidate.row];
-    if (candidate.closeness + coded[candidate.part]->slack(bounds) < least) continue;
-    while (done != compared.end() && is_before(*done, candidate)) ++done;
-    if (done != compared.end() && !is_before(candidate, *done)) continue;
+  for (const index::Candidate& candidate : possible.take()) {
+    if (candidate.closeness < nearest->least_closeness()) break;
     STRATA_TRY(nearest->offer(candidate.part, candidate.row));
-    least = nearest->least_closeness();
   }
   return Status::ok();
 }
@@ -181,11 +164,16 @@ Result<std::vector<VectorHit>> VectorQuery::run(std::span<const float> query) {
     STRATA_TRY(run_exact(coded, &nearest));
     return nearest.take();
   }
-  index::BestCandidates best(reranked(ask_.k));
+  index::BestCandidates best(most_reranked(ask_.k));
   for (size_t part = 0; part < targets_.size(); ++part) {
     if (targets_[part].count > 0) find_candidates(part, *coded[part], &best);
   }
-  for (const index::Candidate& candidate : best.take()) STRATA_TRY(nearest.offer(candidate.part, candidate.row));
+  for (const index::Candidate& candidate : best.take()) {
+    const index::RowBounds& bounds = targets_[candidate.part].segment->codes()->bounds[candidate.row];
+    // No answer, by as much as its code can be wrong.
+    if (candidate.closeness + coded[candidate.part]->slack(bounds) < nearest.least_closeness()) continue;
+    STRATA_TRY(nearest.offer(candidate.part, candidate.row));
+  }
   return nearest.take();
 }
 

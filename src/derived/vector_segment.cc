@@ -79,6 +79,7 @@ void VectorSegment::point_into(const Layout& layout) {
   table_.factors = reinterpret_cast<const index::RowFactors*>(base + layout.factors);
   table_.bounds = reinterpret_cast<const index::RowBounds*>(base + layout.bounds);
   table_.codes = reinterpret_cast<const uint8_t*>(base + layout.codes);
+  table_.widest = index::widest_of({table_.bounds, header_.rows});
 }
 
 std::shared_ptr<VectorSegment> VectorSegment::from_image(os::LargeMemory image, size_t bytes,

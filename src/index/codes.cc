@@ -49,6 +49,15 @@ Rounded round_all(std::span<const float> values, float scale, int shift, Byte* c
 
 }  // namespace
 
+RowBounds widest_of(std::span<const RowBounds> rows) {
+  RowBounds widest;
+  for (const RowBounds& row : rows) {
+    widest.length = std::max(widest.length, row.length);
+    widest.error = std::max(widest.error, row.error);
+  }
+  return widest;
+}
+
 void CentreSum::add(const float* row) {
   const float factor = normalisation(metric_, row, sums_.size());
   for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += static_cast<double>(row[i]) * factor;

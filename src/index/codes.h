@@ -38,7 +38,11 @@ struct CodeTable {
   const RowFactors* factors = nullptr;  // `rows`
   const RowBounds* bounds = nullptr;    // `rows`
   const uint8_t* codes = nullptr;       // `rows` times the stride of `dimension`
+  RowBounds widest;                     // at least those of every row
 };
+
+// What no bounds of these rows exceed.
+RowBounds widest_of(std::span<const RowBounds> rows);
 
 // Bytes that a row's codes take.
 constexpr size_t code_stride(uint32_t dimension) {

@@ -23,7 +23,8 @@ struct CodeRows {
   uint32_t first = 0;
   size_t count = 0;
 
-  const uint8_t* row(size_t i) const { return codes + stride * (picked != nullptr ? picked[i] : first + i); }
+  uint32_t number(size_t i) const { return picked != nullptr ? picked[i] : first + static_cast<uint32_t>(i); }
+  const uint8_t* row(size_t i) const { return codes + stride * number(i); }
 };
 
 struct Kernels {

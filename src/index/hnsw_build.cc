@@ -1,68 +1,114 @@
 #include <hnswlib/hnswlib.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <mutex>
+#include <vector>
 
+#include "base/together.h"
 #include "index/hnsw_graph.h"
 
 namespace strata::index {
 namespace {
 
-// Distances between rows, from their codes. A row is named by its number, so that the builder keeps no vectors.
-class RowSpace : public hnswlib::SpaceInterface<float> {
+// Levels are drawn from one generator that nothing guards, so who draws holds this; the first distance of an insertion
+// says that it has drawn.
+class LevelTurn {
  public:
-  explicit RowSpace(const CodeTable& table) : table_(table), stride_(code_stride(table.dimension)), rows_(table.rows) {
-    float most = 0;
-    for (uint32_t row = 0; row < table.rows; ++row) {
-      const uint8_t* codes = table.codes + row * stride_;
-      Row& made = rows_[row];
-      made.squared = table.bounds[row].length * table.bounds[row].length;
-      made.scale = table.factors[row].scale;
-      for (size_t i = 0; i < stride_; ++i) made.sum += int32_t{codes[i]} - 128;
-      most = std::max(most, made.squared);
-    }
-    // Products become distances when each row gets one more component that makes all of them equally long.
-    if (table.metric != VectorMetric::kDotProduct) return;
-    for (Row& row : rows_) row.extra = std::sqrt(most - row.squared);
+  explicit LevelTurn(std::mutex* mutex) : lock_(*mutex) { current_ = this; }
+  ~LevelTurn() { current_ = nullptr; }
+  LevelTurn(const LevelTurn&) = delete;
+  LevelTurn& operator=(const LevelTurn&) = delete;
+
+  static void end() {
+    if (current_ == nullptr) return;
+    current_->lock_.unlock();
+    current_ = nullptr;
   }
 
-  size_t get_data_size() override { return sizeof(uint32_t); }
+ private:
+  std::unique_lock<std::mutex> lock_;
+  static thread_local LevelTurn* current_;
+};
+
+thread_local LevelTurn* LevelTurn::current_ = nullptr;
+
+// What the builder keeps of a row: what its distance to others is made of, then its codes.
+struct BuiltRow {
+  float squared = 0;
+  float scale = 0;
+  float extra = 0;
+  int32_t sum = 0;  // of its codes
+};
+
+// Distances between rows, from their codes.
+class RowSpace : public hnswlib::SpaceInterface<float> {
+ public:
+  explicit RowSpace(const CodeTable& table) : table_(table), stride_(code_stride(table.dimension)) {
+    if (table.metric != VectorMetric::kDotProduct) return;
+    for (uint32_t row = 0; row < table.rows; ++row) most_ = std::max(most_, squared(row));
+  }
+
+  size_t get_data_size() override { return sizeof(BuiltRow) + stride_; }
   hnswlib::DISTFUNC<float> get_dist_func() override { return distance; }
-  void* get_dist_func_param() override { return this; }
+  void* get_dist_func_param() override { return &stride_; }
+
+  // get_data_size() bytes.
+  void write(uint32_t row, char* out) const {
+    const uint8_t* codes = table_.codes + row * stride_;
+    BuiltRow made;
+    made.squared = squared(row);
+    made.scale = table_.factors[row].scale;
+    for (size_t i = 0; i < stride_; ++i) made.sum += int32_t{codes[i]} - 128;
+    // Products become distances when each row gets one more component that makes all of them equally long.
+    if (table_.metric == VectorMetric::kDotProduct) made.extra = std::sqrt(most_ - made.squared);
+    std::memcpy(out, &made, sizeof(made));
+    std::memcpy(out + sizeof(made), codes, stride_);
+  }
 
  private:
-  struct Row {
-    float squared = 0;
-    float scale = 0;
-    float extra = 0;
-    int32_t sum = 0;  // of its codes
-  };
+  float squared(uint32_t row) const { return table_.bounds[row].length * table_.bounds[row].length; }
 
-  static float distance(const void* a, const void* b, const void* param) {
-    const auto& space = *static_cast<const RowSpace*>(param);
-    uint32_t row_a = 0;
-    uint32_t row_b = 0;
-    std::memcpy(&row_a, a, sizeof(row_a));
-    std::memcpy(&row_b, b, sizeof(row_b));
-    const Row& x = space.rows_[row_a];
-    const Row& y = space.rows_[row_b];
-    const uint8_t* codes = space.table_.codes;
+  static float distance(const void* a, const void* b, const void* stride) {
+    LevelTurn::end();
+    BuiltRow x;
+    BuiltRow y;
+    std::memcpy(&x, a, sizeof(x));
+    std::memcpy(&y, b, sizeof(y));
+    const uint8_t* codes_x = static_cast<const uint8_t*>(a) + sizeof(BuiltRow);
+    const uint8_t* codes_y = static_cast<const uint8_t*>(b) + sizeof(BuiltRow);
     const int32_t product =
-        kernels().dot_pair(codes + row_a * space.stride_, codes + row_b * space.stride_, space.stride_) - 128 * y.sum;
+        kernels().dot_pair(codes_x, codes_y, *static_cast<const size_t*>(stride)) - 128 * y.sum;
     const float extra = x.extra - y.extra;
     return x.squared + y.squared - 2 * x.scale * y.scale * static_cast<float>(product) + extra * extra;
   }
 
   const CodeTable& table_;
-  const size_t stride_;
-  std::vector<Row> rows_;
+  size_t stride_;
+  float most_ = 0;
 };
 
 using Builder = hnswlib::HierarchicalNSW<float>;
 
-// In one thread: threads of hnswlib draw levels from one generator that nothing guards.
-bool add_rows(Builder* builder, uint32_t rows, const std::atomic<bool>& stop) {
-  for (uint32_t row = 0; row < rows && !stop.load(std::memory_order_relaxed); ++row) builder->addPoint(&row, row);
+// Above all levels that are drawn: no row but the first ever becomes the entry, which nothing guards either.
+constexpr int kEntryLevel = 16;
+// Fewer are not worth a thread. They also get the same graph every time.
+constexpr uint32_t kRowsOfAThread = 4096;
+
+bool add_rows(Builder* builder, const RowSpace& space, size_t row_bytes, uint32_t rows, const std::atomic<bool>& stop) {
+  std::mutex levels;
+  std::atomic<uint32_t> next{1};
+  const auto add = [&](uint32_t row, int level) {
+    std::vector<char> bytes(row_bytes);
+    space.write(row, bytes.data());
+    const LevelTurn turn(&levels);
+    builder->addPoint(bytes.data(), row, level);
+  };
+  add(0, kEntryLevel);
+  base::run_together(std::min(base::useful_threads(), rows / kRowsOfAThread), [&] {
+    for (uint32_t row = next++; row < rows && !stop.load(std::memory_order_relaxed); row = next++) add(row, -1);
+  });
   return !stop;
 }
 
@@ -116,9 +162,10 @@ std::shared_ptr<const HnswGraph> HnswGraph::build(const CodeTable& table, const 
                                                   const std::atomic<bool>& stop) {
   if (table.rows == 0) return nullptr;
   RowSpace space(table);
+  const size_t row_bytes = space.get_data_size();
   Builder builder(&space, table.rows, options.links, options.build_breadth);
   builder.size_links_per_element_ += sizeof(hnswlib::tableint);  // its prefetches read one link past the last
-  if (!add_rows(&builder, table.rows, stop)) return nullptr;
+  if (!add_rows(&builder, space, row_bytes, table.rows, stop)) return nullptr;
   return GraphWriter(&builder, table.rows, options.links).write();
 }
 

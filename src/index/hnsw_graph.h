@@ -35,8 +35,8 @@ class HnswGraph {
   static std::shared_ptr<const HnswGraph> build(const CodeTable& table, const GraphOptions& options,
                                                 const std::atomic<bool>& stop);
   // What a build takes on top of the table, roughly.
-  static size_t build_bytes(uint32_t rows, const GraphOptions& options) {
-    return size_t{rows} * (16 * options.links + 200);
+  static size_t build_bytes(const CodeTable& table, const GraphOptions& options) {
+    return size_t{table.rows} * (16 * options.links + 200 + code_stride(table.dimension));
   }
   // From what words() said, which is not believed; nothing where it is no graph of so many rows.
   static std::shared_ptr<const HnswGraph> from_words(std::vector<uint32_t> words, uint32_t rows);

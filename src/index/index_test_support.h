@@ -51,7 +51,8 @@ struct OwnedTable {
       valid &= encoder.encode(floats.data() + size_t{row} * dimension, codes.data() + row * code_stride(dimension),
                               &factors[row], &bounds[row]);
     }
-    table = {metric, dimension, rows, centre.data(), factors.data(), bounds.data(), codes.data()};
+    table = {metric, dimension, rows, centre.data(), factors.data(),
+             bounds.data(), codes.data(), widest_of(bounds)};
   }
   std::vector<float> centre;
   std::vector<RowFactors> factors;

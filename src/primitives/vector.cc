@@ -368,6 +368,7 @@ Status primitives::search_vectors(const txn::Context& context, txn::View* view, 
   query.metric = metric;
   query.filter = filter.empty() ? nullptr : &filter;
   query.exact = what.exact;
+  query.ef = what.ef;
   view->stop_noting();  // all of it is noted
   return primitives::search_collection(context, view, query, hits);
 }

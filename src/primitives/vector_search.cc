@@ -1,8 +1,10 @@
 #include "primitives/vector_search.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
+#include "base/together.h"
 #include "derived/caches.h"
 #include "derived/vector_query.h"
 #include "index/score.h"
@@ -13,6 +15,9 @@ namespace {
 using index::norm_of;
 using index::Scorer;
 using index::VectorNorm;
+
+// A thread is not worth its making for fewer.
+constexpr uint64_t kQueriesOfAThread = 4;
 
 struct Candidate {
   float score = 0;
@@ -66,6 +71,29 @@ derived::CollectionKind kind_of(const txn::Context& context, std::string_view co
   return kind;
 }
 
+// Of each query. Many are shared out among threads, under the caller's ReadGuard.
+Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(txn::Engine& engine,
+                                                                    const derived::VectorSnapshot& snapshot,
+                                                                    const VectorQuery& query) {
+  const uint32_t dimension = query.definition.dimension;
+  std::vector<std::vector<derived::VectorHit>> found(query.count);
+  std::vector<Status> statuses(query.count);
+  std::atomic<uint64_t> next{0};
+  const auto work = [&] {
+    derived::VectorReader reader(engine);
+    derived::VectorQuery nearest(snapshot, {query.k, query.metric, query.filter, query.exact, query.ef}, &reader);
+    for (uint64_t i = next++; i < query.count; i = next++) {
+      auto hits = nearest.run(query.queries.subspan(i * dimension, dimension));
+      statuses[i] = hits.status();
+      if (hits.is_ok()) found[i] = std::move(*hits);
+    }
+  };
+  const uint64_t threads = std::min<uint64_t>(query.count / kQueriesOfAThread, base::useful_threads());
+  base::run_together(static_cast<unsigned>(threads), work);
+  for (const Status& status : statuses) STRATA_TRY(status);
+  return found;
+}
+
 }  // namespace
 
 model::KeySpan vectors_of(std::string_view space, std::string_view collection) {
@@ -87,10 +115,9 @@ Status search_collection(const txn::Context& context, txn::View* view, const Vec
   place.branch = context.branch;
   derived::VectorReader reader(*context.engine);
   STRATA_ASSIGN(const auto snapshot, context.caches->vectors().snapshot(place, *view, &reader));
-  derived::VectorQuery nearest(*snapshot, {query.k, query.metric, query.filter, query.exact}, &reader);
-  for (uint64_t i = 0; i < query.count; ++i) {
-    STRATA_ASSIGN(const auto found, nearest.run(query.queries.subspan(i * place.kind.dimension, place.kind.dimension)));
-    for (const derived::VectorHit& hit : found) hits->add(hit.key, hit.score, hit.metadata);
+  STRATA_ASSIGN(const auto found, nearest_of_all(*context.engine, *snapshot, query));
+  for (const auto& nearest : found) {
+    for (const derived::VectorHit& hit : nearest) hits->add(hit.key, hit.score, hit.metadata);
     hits->end_query();
   }
   return Status::ok();

@@ -28,6 +28,7 @@ struct VectorQuery {
   VectorMetric metric = VectorMetric::kCosine;
   const model::MetadataFilter* filter = nullptr;
   bool exact = false;  // compare with every vector
+  uint64_t ef = 0;     // as VectorSearch has it
 };
 
 // What Vectors::search answers, on a view that the caller has opened. Notes for the open transaction what it reads,

@@ -226,7 +226,8 @@ def merges(pair, rng, handles):
     """Diffs and merges, by all strategies."""
     known = handles[1].branch_list()
     one, other = rng.choice(known), rng.choice([*known, "no such"] if rng.random() < 0.1 else known)
-    # An engine's ancestor is the state as it was when it was merged, without what a delta brought into its past later.
+    # What a delta brought into a branch's past is new to whoever had merged it before. The model, whose ancestor is the
+    # past as it is now, takes it for known, and so would lose it.
     if rng.random() < 0.4 or pair.past_grew:
         pair.check(handles, "branch_diff", one, other, limit=rng.choice([None, None, 0, 1, 3]), **past(pair, rng))
         return

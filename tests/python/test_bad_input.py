@@ -121,10 +121,12 @@ METHODS = {
     "vector_list": {"coll": "v", "prefix": None, "limit": 1, "as_of": None},
     "vector_history": {"coll": "v", "key": "k", "as_of": None},
     "vector_search": {
-        "coll": "v", "query": [1, 0], "k": 1, "metric": None, "filters": None, "exact": False, "as_of": None,
+        "coll": "v", "query": [1, 0], "k": 1, "metric": None, "filters": None, "exact": False, "ef": 9,
+        "as_of": None,
     },
     "vector_batch_search": {
-        "coll": "v", "queries": [[1, 0]], "k": 1, "metric": None, "filters": None, "exact": False, "as_of": None,
+        "coll": "v", "queries": [[1, 0]], "k": 1, "metric": None, "filters": None, "exact": False, "ef": 9,
+        "as_of": None,
     },
     "branch_create": {"name": "new"},
     "branch_get": {"name": "b"},

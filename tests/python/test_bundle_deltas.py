@@ -28,6 +28,26 @@ def test_a_delta_brings_a_mirror_up_to_date(db, file, other, rng):
     assert other.branch_get("mirror")["version"] == 6
 
 
+def test_a_merge_takes_what_a_delta_brought_from_before_the_fork(db, file, other):
+    """The ancestor is what the fork was made from, not what its source says today that it was then."""
+    db.kv_put("old", 1)
+    db.branch_export("default", file)
+    other.branch_import(file, name="mirror")
+    sent = now(db)
+    db.kv_put("late", 1)
+    db.kv_delete("old")
+    other.branch_fork("mirror", "task")
+    other.branch_use("task")
+    other.kv_put("mine", 1)
+    db.branch_export("default", file, since=sent)
+    other.branch_import(file, name="mirror")
+    assert other.branch_merge("mirror", "task")["keys_applied"] == 2
+    assert other.kv_list() == ["late", "mine"]
+    assert other.branch_merge("mirror", "task")["keys_applied"] == 0
+    assert other.branch_merge("task", "mirror")["keys_applied"] == 1
+    assert other.branch_diff("task", "mirror")["entries"] == []
+
+
 def test_a_delta_of_nothing(db, file, other):
     db.kv_put("k", 1)
     db.branch_export("default", file)

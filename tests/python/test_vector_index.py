@@ -253,9 +253,13 @@ def test_a_graph_comes_in_the_background_and_outlives_a_restart(tmp_path):
     assert pathlib.Path(tmp_path / "db" / "index").exists()
     with Strata.open(tmp_path / "db") as db:
         db.branch_use("fork")
+        together = db.vector_batch_search("c", queries, 10)  # by threads, which all read floats from the log
+        assert together == [db.vector_search("c", query, 10) for query in queries]
         assert db.vector_search("c", queries[0], 1)[0]["key"] == "00000"
         assert db.vector_list_collections()[0]["index"] == "hnsw"
         assert recall(db, held, queries) >= 0.99
+        narrow, wide = (recall(db, held, queries, ef=ef) for ef in (1, 400))
+        assert narrow <= wide and wide >= 0.99
 
 
 def test_a_collection_made_anew_in_a_transaction(tmp_path):

@@ -10,7 +10,7 @@ import stratadb
 
 from vectors.adapters.base import Array, Metadata
 
-BREADTHS = (0,)
+BREADTHS = (0, 16, 24, 32, 48, 64, 80, 96, 128, 192)  # 0: without saying any
 BATCH = 1000
 COLLECTION = "vectors"
 GRAPH_ROWS = 20_000  # fewer are scanned, and never get a graph
@@ -54,7 +54,7 @@ class Store:
         return str(self._db.vector_list_collections()[0]["index"])
 
     def search(self, query: Array, k: int, breadth: int) -> list[int]:
-        return [int(hit["key"]) for hit in self._db.vector_search(COLLECTION, query, k)]
+        return [int(hit["key"]) for hit in self._db.vector_search(COLLECTION, query, k, ef=breadth or None)]
 
     def exact(self, query: Array, k: int) -> list[int]:
         return [int(hit["key"]) for hit in self._db.vector_search(COLLECTION, query, k, exact=True)]
@@ -64,7 +64,7 @@ class Store:
         return [int(hit["key"]) for hit in self._db.vector_search(COLLECTION, query, k, filters=wanted)]
 
     def batch(self, queries: Array, k: int, breadth: int) -> list[list[int]]:
-        found = self._db.vector_batch_search(COLLECTION, queries, k)
+        found = self._db.vector_batch_search(COLLECTION, queries, k, ef=breadth or None)
         return [[int(hit["key"]) for hit in hits] for hits in found]
 
     def upsert_one(self, row: int, vector: Array) -> None:
