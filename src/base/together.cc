@@ -12,7 +12,10 @@ constexpr unsigned kMostUseful = 8;
 
 }  // namespace
 
-unsigned useful_threads() { return std::clamp(std::thread::hardware_concurrency(), 1U, kMostUseful); }
+unsigned useful_threads() {
+  static const unsigned useful = std::clamp(std::thread::hardware_concurrency(), 1U, kMostUseful);
+  return useful;
+}
 
 void run_together(unsigned threads, const std::function<void()>& work) {
   std::vector<std::thread> others;

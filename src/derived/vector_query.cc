@@ -168,7 +168,10 @@ Result<std::vector<VectorHit>> VectorQuery::run(std::span<const float> query) {
   for (size_t part = 0; part < targets_.size(); ++part) {
     if (targets_[part].count > 0) find_candidates(part, *coded[part], &best);
   }
-  for (const index::Candidate& candidate : best.take()) {
+  const std::vector<index::Candidate> candidates = best.take();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const index::Candidate& candidate = candidates[i];
+    if (i + 1 < candidates.size()) targets_[candidates[i + 1].part].segment->prefetch(candidates[i + 1].row);
     const index::RowBounds& bounds = targets_[candidate.part].segment->codes()->bounds[candidate.row];
     // No answer, by as much as its code can be wrong.
     if (candidate.closeness + coded[candidate.part]->slack(bounds) < nearest.least_closeness()) continue;

@@ -176,6 +176,13 @@ Result<const float*> VectorSegment::floats(uint32_t row, VectorReader* reader) c
   return static_cast<const float*>(floats_at(row));
 }
 
+void VectorSegment::prefetch(uint32_t row) const {
+  __builtin_prefetch(&table_.bounds[row]);
+  __builtin_prefetch(&key_ends_[row]);
+  const char* floats = reinterpret_cast<const char*>(floats_at(row));
+  for (size_t at = 0; at < header_.dimension * sizeof(float); at += kAlignment) __builtin_prefetch(floats + at);
+}
+
 Status VectorSegment::load(uint32_t row, VectorReader* reader) const {
   const size_t bytes = 4 + size_t{4} * header_.dimension + metadata(row).size();
   STRATA_ASSIGN(const std::string_view value, reader->read(identity(row), static_cast<uint32_t>(bytes)));

@@ -75,6 +75,8 @@ class VectorSegment {
   const index::CodeTable* codes() const { return header_.coded != 0 ? &table_ : nullptr; }
   // Read from the log the first time.
   Result<const float*> floats(uint32_t row, VectorReader* reader) const;
+  // Fetches into the cache what is looked at next: bounds, floats and key.
+  void prefetch(uint32_t row) const;
 
   // The rows whose metadata a filter lets pass.
   index::Bitmap matching(const model::MetadataFilter& filter) const;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "index/distance.h"
+
 namespace strata::index {
 
 class Bitmap {
@@ -25,9 +27,7 @@ class Bitmap {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
   }
   uint32_t count() const {
-    uint32_t total = 0;
-    for (const uint64_t word : words_) total += static_cast<uint32_t>(std::popcount(word));
-    return total;
+    return static_cast<uint32_t>(kernels().count_bits(words_.data(), words_.size()));
   }
   // In rising order.
   template <typename Visit>

@@ -20,31 +20,42 @@ float normalisation(VectorMetric metric, const float* vector, size_t dimension) 
 }
 
 float greatest(const float* values, size_t n) {
-  float most = 0;
-  for (size_t i = 0; i < n; ++i) most = std::max(most, std::abs(values[i]));
-  return most;
+  float lanes[kFloatLanes] = {};
+  size_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    for (size_t lane = 0; lane < kFloatLanes; ++lane) lanes[lane] = std::max(lanes[lane], std::abs(values[i + lane]));
+  }
+  for (; i < n; ++i) lanes[0] = std::max(lanes[0], std::abs(values[i]));
+  return *std::max_element(std::begin(lanes), std::end(lanes));
 }
 
-int round_code(float value) { return static_cast<int>(std::lrintf(value)); }
+// The nearest whole number, from -127 to 127; that for what is none, which whoever asks refuses then.
+float nearest_code(float value) {
+  constexpr float kShift = 12'582'912;  // numbers of its size have no fractions
+  const float nearest = (value + kShift) - kShift;
+  return nearest > -kMostCode ? (nearest < kMostCode ? nearest : kMostCode) : -kMostCode;
+}
 
 struct Rounded {
-  double length = 0;  // squared, of the bytes
-  double error = 0;   // squared
+  float length = 0;  // of the bytes
+  float error = 0;   // at least the length of what they leave out
 };
 
-// Writes c + `shift` for values ≈ scale·c.
+// Writes c + `shift` for values ≈ scale·c, and into `values` what is left of them.
 template <typename Byte>
-Rounded round_all(std::span<const float> values, float scale, int shift, Byte* codes) {
-  Rounded rounded;
+Rounded round_all(std::span<float> values, float scale, int shift, Byte* codes) {
   const float inverse = scale > 0 ? 1 / scale : 0;
+  int32_t squares = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    const int code = std::clamp(round_code(values[i] * inverse), -127, 127);
+    const float nearest = nearest_code(values[i] * inverse);
+    const auto code = static_cast<int32_t>(nearest);
     codes[i] = static_cast<Byte>(code + shift);
-    const float stored = scale * static_cast<float>(code);
-    rounded.length += static_cast<double>(stored) * stored;
-    rounded.error += static_cast<double>(values[i] - stored) * (values[i] - stored);
+    squares += code * code;
+    values[i] -= scale * nearest;
   }
-  return rounded;
+  constexpr float kSumsRounded = 1.0001F;
+  const float left = kernels().dot(values.data(), values.data(), values.size());
+  return {scale * std::sqrt(static_cast<float>(squares)), kSumsRounded * std::sqrt(left)};
 }
 
 }  // namespace
@@ -74,14 +85,14 @@ bool RowEncoder::encode(const float* row, uint8_t* codes, RowFactors* factors, R
   const float factor = normalisation(metric_, row, dimension_);
   for (uint32_t i = 0; i < dimension_; ++i) difference_[i] = row[i] * factor - centre_[i];
   factors->scale = greatest(difference_.data(), dimension_) / kMostCode;
-  const Rounded rounded = round_all(std::span<const float>(difference_), factors->scale, 128, codes);
-  std::fill(codes + dimension_, codes + code_stride(dimension_), uint8_t{128});
-  bounds->length = static_cast<float>(std::sqrt(rounded.length));
-  bounds->error = static_cast<float>(std::sqrt(rounded.error));
   factors->bias = 0;
   if (metric_ == VectorMetric::kEuclidean) {
     factors->bias = -kernels().dot(difference_.data(), difference_.data(), dimension_);
   }
+  const Rounded rounded = round_all(std::span<float>(difference_), factors->scale, 128, codes);
+  std::fill(codes + dimension_, codes + code_stride(dimension_), uint8_t{128});
+  bounds->length = rounded.length;
+  bounds->error = rounded.error;
   // Sums of squares stay finite with room to spare.
   return bounds->length < 1e15F && std::isfinite(factors->scale) && std::isfinite(factors->bias);
 }
@@ -92,16 +103,15 @@ CodedQuery::CodedQuery(const CodeTable& table, std::span<const float> query) : c
   const float normal = normalisation(table.metric, query.data(), n);
   const bool euclidean = table.metric == VectorMetric::kEuclidean;
   for (size_t i = 0; i < n; ++i) values[i] = query[i] * normal - (euclidean ? table.centre[i] : 0);
-  const float scale = greatest(values.data(), n) / kMostCode;
-  const Rounded rounded = round_all(std::span<const float>(values), scale, 0, codes_.data());
-  for (const int8_t code : codes_) offset_ += 128 * code;
   unit_ = euclidean ? 2 : 1;
+  const float scale = greatest(values.data(), n) / kMostCode;
   factor_ = unit_ * scale;
   const float squared = kernels().dot(values.data(), values.data(), n);
   length_ = std::sqrt(squared);
-  error_ = static_cast<float>(std::sqrt(rounded.error));
-  const float centre = std::sqrt(kernels().dot(table.centre, table.centre, n));
   constant_ = euclidean ? -squared : kernels().dot(table.centre, values.data(), n);
+  error_ = round_all(std::span<float>(values), scale, 0, codes_.data()).error;
+  for (const int8_t code : codes_) offset_ += 128 * code;
+  const float centre = std::sqrt(kernels().dot(table.centre, table.centre, n));
   rounding_base_ = squared + length_ * centre + (euclidean ? centre * centre : 0);
   valid_ = length_ < 1e15F && std::isfinite(constant_) && std::isfinite(rounding_base_);
 }

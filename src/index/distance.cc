@@ -1,5 +1,6 @@
 #include "index/distance.h"
 
+#include <bit>
 #include <vector>
 
 #include "index/distance_kernels.h"
@@ -7,34 +8,26 @@
 namespace strata::index {
 namespace {
 
-// Several sums at once, as the vector kernels keep them: what is lost to rounding is about the same.
-constexpr size_t kLanes = 8;
+template <typename Term>
+float sum_of(size_t n, const Term& term) {
+  float lanes[kFloatLanes] = {};
+  size_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    for (size_t lane = 0; lane < kFloatLanes; ++lane) lanes[lane] += term(i + lane);
+  }
+  for (size_t lane = 0; i < n; ++i, ++lane) lanes[lane] += term(i);
+  for (size_t width = kFloatLanes / 2; width > 0; width /= 2) {
+    for (size_t lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  return lanes[0];
+}
 
 float dot_plain(const float* a, const float* b, size_t n) {
-  float lanes[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += a[i + j] * b[i + j];
-  }
-  for (; i < n; ++i) lanes[0] += a[i] * b[i];
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
-  return sum;
+  return sum_of(n, [=](size_t i) { return a[i] * b[i]; });
 }
 
 float squared_l2_plain(const float* a, const float* b, size_t n) {
-  float lanes[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) {
-      const float d = a[i + j] - b[i + j];
-      lanes[j] += d * d;
-    }
-  }
-  for (; i < n; ++i) lanes[0] += (a[i] - b[i]) * (a[i] - b[i]);
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
-  return sum;
+  return sum_of(n, [=](size_t i) { return (a[i] - b[i]) * (a[i] - b[i]); });
 }
 
 void dot_rows_plain(const CodeRows& rows, const int8_t* query, int32_t* out) {
@@ -52,7 +45,14 @@ int32_t dot_pair_plain(const uint8_t* a, const uint8_t* b, size_t stride) {
   return sum;
 }
 
-constexpr Kernels kPlain = {"plain", dot_plain, squared_l2_plain, dot_rows_plain, dot_pair_plain};
+uint64_t count_bits_plain(const uint64_t* words, size_t count) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < count; ++i) total += static_cast<uint64_t>(std::popcount(words[i]));
+  return total;
+}
+
+constexpr Kernels kPlain = {"plain",        dot_plain,      squared_l2_plain,
+                            dot_rows_plain, dot_pair_plain, count_bits_plain};
 
 const std::vector<const Kernels*>& usable() {
   static const std::vector<const Kernels*> all = [] {

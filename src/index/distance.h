@@ -14,6 +14,7 @@
 namespace strata::index {
 
 constexpr size_t kCodeAlignment = 64;
+constexpr size_t kFloatLanes = 16;
 
 // `count` rows to be compared: from `first` on, or those that `picked` names. `stride` bytes a row.
 struct CodeRows {
@@ -29,12 +30,14 @@ struct CodeRows {
 
 struct Kernels {
   const char* name;
+  // Added up in kFloatLanes sums side by side, then halves onto halves: to the bit the same everywhere.
   float (*dot)(const float* a, const float* b, size_t n);
   float (*squared_l2)(const float* a, const float* b, size_t n);
   // out[i] = sum of (c + 128) * query over row i.
   void (*dot_rows)(const CodeRows& rows, const int8_t* query, int32_t* out);
   // Sum of (c_a + 128) * c_b of two rows of `stride` bytes.
   int32_t (*dot_pair)(const uint8_t* a, const uint8_t* b, size_t stride);
+  uint64_t (*count_bits)(const uint64_t* words, size_t count);
 };
 
 // The fastest that this machine can run.

@@ -3,35 +3,47 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
+#include <cstring>
+
 namespace strata::index {
 namespace {
 
-float dot_neon(const float* a, const float* b, size_t n) {
-  float32x4_t s0 = vdupq_n_f32(0);
-  float32x4_t s1 = vdupq_n_f32(0);
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    s0 = vfmaq_f32(s0, vld1q_f32(a + i), vld1q_f32(b + i));
-    s1 = vfmaq_f32(s1, vld1q_f32(a + i + 4), vld1q_f32(b + i + 4));
+// Sixteen sums, and what is added to them: whole rows of sixteen, then the rest.
+class Sums {
+ public:
+  template <typename Term>
+  static float of(const float* a, const float* b, size_t n, const Term& term) {
+    float32x4_t sums[4] = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
+    size_t i = 0;
+    for (; i + kFloatLanes <= n; i += kFloatLanes) add(a + i, b + i, term, sums);
+    if (i < n) {
+      float rest_a[kFloatLanes] = {};
+      float rest_b[kFloatLanes] = {};
+      std::memcpy(rest_a, a + i, (n - i) * sizeof(float));
+      std::memcpy(rest_b, b + i, (n - i) * sizeof(float));
+      add(rest_a, rest_b, term, sums);
+    }
+    const float32x4_t four = vaddq_f32(vaddq_f32(sums[0], sums[2]), vaddq_f32(sums[1], sums[3]));
+    const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
   }
-  float sum = vaddvq_f32(vaddq_f32(s0, s1));
-  for (; i < n; ++i) sum += a[i] * b[i];
-  return sum;
+
+ private:
+  template <typename Term>
+  static void add(const float* a, const float* b, const Term& term, float32x4_t* sums) {
+    for (size_t i = 0; i < 4; ++i) sums[i] = vaddq_f32(sums[i], term(vld1q_f32(a + 4 * i), vld1q_f32(b + 4 * i)));
+  }
+};
+
+float dot_neon(const float* a, const float* b, size_t n) {
+  return Sums::of(a, b, n, [](float32x4_t x, float32x4_t y) { return vmulq_f32(x, y); });
 }
 
 float squared_l2_neon(const float* a, const float* b, size_t n) {
-  float32x4_t s0 = vdupq_n_f32(0);
-  float32x4_t s1 = vdupq_n_f32(0);
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const float32x4_t d0 = vsubq_f32(vld1q_f32(a + i), vld1q_f32(b + i));
-    const float32x4_t d1 = vsubq_f32(vld1q_f32(a + i + 4), vld1q_f32(b + i + 4));
-    s0 = vfmaq_f32(s0, d0, d0);
-    s1 = vfmaq_f32(s1, d1, d1);
-  }
-  float sum = vaddvq_f32(vaddq_f32(s0, s1));
-  for (; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
+  return Sums::of(a, b, n, [](float32x4_t x, float32x4_t y) {
+    const float32x4_t difference = vsubq_f32(x, y);
+    return vmulq_f32(difference, difference);
+  });
 }
 
 // Adds sixteen products of unsigned and signed bytes to four sums.
@@ -71,7 +83,9 @@ int32_t dot_pair_neon(const uint8_t* a, const uint8_t* b, size_t stride) {
   return vaddvq_s32(sum);
 }
 
-constexpr Kernels kNeon = {"neon", dot_neon, squared_l2_neon, dot_rows_neon, dot_pair_neon};
+uint64_t count_bits_neon(const uint64_t* words, size_t count) { return plain_kernels().count_bits(words, count); }
+
+constexpr Kernels kNeon = {"neon", dot_neon, squared_l2_neon, dot_rows_neon, dot_pair_neon, count_bits_neon};
 
 }  // namespace
 

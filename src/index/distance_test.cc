@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kDimensions[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 129, 384, 769, 1536};
 
-TEST(Distance, FloatKernelsAgree) {
+TEST(Distance, FloatKernelsAreEqualToTheBit) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   for (const uint32_t dimension : kDimensions) {
@@ -24,10 +24,24 @@ TEST(Distance, FloatKernelsAgree) {
     for (float& value : b) value = normal(random);
     const float dot = plain_kernels().dot(a.data() + 1, b.data() + 1, dimension);
     const float distance = plain_kernels().squared_l2(a.data() + 1, b.data() + 1, dimension);
-    const float near = 1e-5F * static_cast<float>(dimension);
     for (const Kernels* kernels : usable_kernels()) {
-      EXPECT_NEAR(kernels->dot(a.data() + 1, b.data() + 1, dimension), dot, near) << kernels->name << dimension;
-      EXPECT_NEAR(kernels->squared_l2(a.data() + 1, b.data() + 1, dimension), distance, 4 * near) << kernels->name;
+      EXPECT_EQ(kernels->dot(a.data() + 1, b.data() + 1, dimension), dot) << kernels->name << dimension;
+      EXPECT_EQ(kernels->squared_l2(a.data() + 1, b.data() + 1, dimension), distance) << kernels->name << dimension;
+    }
+  }
+}
+
+TEST(Distance, BitsAreCounted) {
+  std::mt19937_64 random(2);
+  for (const size_t count : {0U, 1U, 7U, 64U}) {
+    std::vector<uint64_t> words(count);
+    uint64_t wanted = 0;
+    for (uint64_t& word : words) {
+      word = random();
+      for (uint64_t left = word; left != 0; left &= left - 1) ++wanted;
+    }
+    for (const Kernels* kernels : usable_kernels()) {
+      EXPECT_EQ(kernels->count_bits(words.data(), count), wanted) << kernels->name;
     }
   }
 }

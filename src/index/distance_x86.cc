@@ -9,15 +9,15 @@
 #include <immintrin.h>
 
 // Each function is compiled for the instructions that it is named after, and called only where the machine has them.
-#define STRATA_AVX2 __attribute__((target("avx2,fma")))
-#define STRATA_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512dq")))
+#define STRATA_AVX2 __attribute__((target("avx2,fma,popcnt")))
+#define STRATA_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512dq,popcnt")))
 
 namespace strata::index {
 namespace {
 
 // Rows that share the loads of a query.
 constexpr size_t kTogether = 4;
-constexpr size_t kPrefetchedRows = 4;
+constexpr size_t kPrefetchedRows = 8;
 
 inline void prefetch_row(const CodeRows& rows, size_t i) {
   if (rows.picked == nullptr || i >= rows.count) return;
@@ -27,7 +27,8 @@ inline void prefetch_row(const CodeRows& rows, size_t i) {
 
 // ---- AVX2 ----
 
-STRATA_AVX2 float sum_avx2(__m256 v) {
+// Eight sums: halves onto halves.
+STRATA_AVX2 float fold_avx2(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   s = _mm_add_ss(s, _mm_movehdup_ps(s));
@@ -41,32 +42,49 @@ STRATA_AVX2 int32_t sum_avx2(__m256i v) {
   return _mm_cvtsi128_si32(s);
 }
 
+// The rest of a row, or nothing where it has ended.
+STRATA_AVX2 __m256i tail_avx2(size_t left) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(left)), lanes);
+}
+
 STRATA_AVX2 float dot_avx2(const float* a, const float* b, size_t n) {
   __m256 s0 = _mm256_setzero_ps();
   __m256 s1 = _mm256_setzero_ps();
   size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s0);
-    s1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), s1);
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    s0 = _mm256_add_ps(s0, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    s1 = _mm256_add_ps(s1, _mm256_mul_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8)));
   }
-  float sum = sum_avx2(_mm256_add_ps(s0, s1));
-  for (; i < n; ++i) sum += a[i] * b[i];
-  return sum;
+  for (__m256* sum : {&s0, &s1}) {
+    if (i >= n) break;
+    const __m256i mask = tail_avx2(n - i);
+    *sum = _mm256_add_ps(*sum, _mm256_mul_ps(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask)));
+    i += 8;
+  }
+  return fold_avx2(_mm256_add_ps(s0, s1));
+}
+
+STRATA_AVX2 __m256 square_avx2(__m256 a, __m256 b) {
+  const __m256 difference = _mm256_sub_ps(a, b);
+  return _mm256_mul_ps(difference, difference);
 }
 
 STRATA_AVX2 float squared_l2_avx2(const float* a, const float* b, size_t n) {
   __m256 s0 = _mm256_setzero_ps();
   __m256 s1 = _mm256_setzero_ps();
   size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m256 d0 = _mm256_sub_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
-    const __m256 d1 = _mm256_sub_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8));
-    s0 = _mm256_fmadd_ps(d0, d0, s0);
-    s1 = _mm256_fmadd_ps(d1, d1, s1);
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    s0 = _mm256_add_ps(s0, square_avx2(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    s1 = _mm256_add_ps(s1, square_avx2(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8)));
   }
-  float sum = sum_avx2(_mm256_add_ps(s0, s1));
-  for (; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
+  for (__m256* sum : {&s0, &s1}) {
+    if (i >= n) break;
+    const __m256i mask = tail_avx2(n - i);
+    *sum = _mm256_add_ps(*sum, square_avx2(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask)));
+    i += 8;
+  }
+  return fold_avx2(_mm256_add_ps(s0, s1));
 }
 
 // Sixteen products of unsigned and signed bytes, pairs of them added.
@@ -103,39 +121,73 @@ STRATA_AVX2 int32_t dot_pair_avx2(const uint8_t* a, const uint8_t* b, size_t str
   return sum_avx2(sum);
 }
 
+STRATA_AVX2 uint64_t count_bits_avx2(const uint64_t* words, size_t count) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < count; ++i) total += static_cast<uint64_t>(_mm_popcnt_u64(words[i]));
+  return total;
+}
+
 // ---- AVX-512 with VNNI ----
 
 STRATA_AVX512 __mmask16 tail_mask(size_t left) { return static_cast<__mmask16>((1u << left) - 1); }
 
+STRATA_AVX512 float fold_avx512(__m512 v) {
+  return fold_avx2(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)));
+}
+
 STRATA_AVX512 float dot_avx512(const float* a, const float* b, size_t n) {
-  __m512 s0 = _mm512_setzero_ps();
-  __m512 s1 = _mm512_setzero_ps();
+  __m512 sum = _mm512_setzero_ps();
   size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s0);
-    s1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16), s1);
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
   }
-  for (; i < n; i += 16) {
-    const __mmask16 mask = n - i >= 16 ? static_cast<__mmask16>(0xffff) : tail_mask(n - i);
-    s0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i), s0);
+  if (i < n) {
+    const __mmask16 mask = tail_mask(n - i);
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i)));
   }
-  return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
+  return fold_avx512(sum);
+}
+
+STRATA_AVX512 __m512 square_avx512(__m512 a, __m512 b) {
+  const __m512 difference = _mm512_sub_ps(a, b);
+  return _mm512_mul_ps(difference, difference);
 }
 
 STRATA_AVX512 float squared_l2_avx512(const float* a, const float* b, size_t n) {
   __m512 sum = _mm512_setzero_ps();
-  for (size_t i = 0; i < n; i += 16) {
-    const __mmask16 mask = n - i >= 16 ? static_cast<__mmask16>(0xffff) : tail_mask(n - i);
-    const __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i));
-    sum = _mm512_fmadd_ps(d, d, sum);
+  size_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    sum = _mm512_add_ps(sum, square_avx512(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
   }
-  return _mm512_reduce_add_ps(sum);
+  if (i < n) {
+    const __mmask16 mask = tail_mask(n - i);
+    sum = _mm512_add_ps(sum, square_avx512(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i)));
+  }
+  return fold_avx512(sum);
+}
+
+STRATA_AVX512 int32_t dot_row_avx512(const uint8_t* row, const int8_t* query, size_t stride) {
+  __m512i s0 = _mm512_setzero_si512();
+  __m512i s1 = s0;
+  size_t j = 0;
+  for (; j + 128 <= stride; j += 128) {
+    s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(row + j), _mm512_loadu_si512(query + j));
+    s1 = _mm512_dpbusd_epi32(s1, _mm512_loadu_si512(row + j + 64), _mm512_loadu_si512(query + j + 64));
+  }
+  if (j < stride) s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(row + j), _mm512_loadu_si512(query + j));
+  return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
 }
 
 STRATA_AVX512 void dot_rows_avx512(const CodeRows& rows, const int8_t* query, int32_t* out) {
+  if (rows.picked == nullptr) {
+    // One after the other, which is how memory is read ahead.
+    const uint8_t* row = rows.row(0);
+    for (size_t i = 0; i < rows.count; ++i, row += rows.stride) out[i] = dot_row_avx512(row, query, rows.stride);
+    return;
+  }
   size_t i = 0;
   for (; i + kTogether <= rows.count; i += kTogether) {
-    for (size_t next = 0; next < kTogether; ++next) prefetch_row(rows, i + kTogether + next);
+    for (size_t next = 0; next < kTogether; ++next) prefetch_row(rows, i + kPrefetchedRows + next);
     const uint8_t* r0 = rows.row(i);
     const uint8_t* r1 = rows.row(i + 1);
     const uint8_t* r2 = rows.row(i + 2);
@@ -156,14 +208,7 @@ STRATA_AVX512 void dot_rows_avx512(const CodeRows& rows, const int8_t* query, in
     out[i + 2] = _mm512_reduce_add_epi32(s2);
     out[i + 3] = _mm512_reduce_add_epi32(s3);
   }
-  for (; i < rows.count; ++i) {
-    const uint8_t* row = rows.row(i);
-    __m512i sum = _mm512_setzero_si512();
-    for (size_t j = 0; j < rows.stride; j += 64) {
-      sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(row + j), _mm512_loadu_si512(query + j));
-    }
-    out[i] = _mm512_reduce_add_epi32(sum);
-  }
+  for (; i < rows.count; ++i) out[i] = dot_row_avx512(rows.row(i), query, rows.stride);
 }
 
 STRATA_AVX512 int32_t dot_pair_avx512(const uint8_t* a, const uint8_t* b, size_t stride) {
@@ -176,20 +221,22 @@ STRATA_AVX512 int32_t dot_pair_avx512(const uint8_t* a, const uint8_t* b, size_t
   return _mm512_reduce_add_epi32(sum);
 }
 
-constexpr Kernels kAvx2 = {"avx2", dot_avx2, squared_l2_avx2, dot_rows_avx2, dot_pair_avx2};
-constexpr Kernels kAvx512 = {"avx512", dot_avx512, squared_l2_avx512, dot_rows_avx512, dot_pair_avx512};
+constexpr Kernels kAvx2 = {"avx2", dot_avx2, squared_l2_avx2, dot_rows_avx2, dot_pair_avx2, count_bits_avx2};
+constexpr Kernels kAvx512 = {"avx512",        dot_avx512,      squared_l2_avx512,
+                             dot_rows_avx512, dot_pair_avx512, count_bits_avx2};
 
 }  // namespace
 
 const Kernels* avx2_kernels() {
-  const bool has = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool has = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+                   __builtin_cpu_supports("popcnt") != 0;
   return has ? &kAvx2 : nullptr;
 }
 
 const Kernels* avx512_kernels() {
   const bool has = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
                    __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-                   __builtin_cpu_supports("avx512vnni") != 0;
+                   __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("popcnt") != 0;
   return has ? &kAvx512 : nullptr;
 }
 

@@ -28,29 +28,25 @@ class Scan {
   }
 
   void those_of(const Bitmap& allowed) {
-    rows_.picked = picked_.data();
-    allowed.for_each([&](uint32_t row) {
-      picked_[rows_.count++] = row;
-      if (rows_.count == kBlock) compare_picked();
-    });
-    compare_picked();
+    std::vector<uint32_t> picked(allowed.count());
+    uint32_t* next = picked.data();
+    allowed.for_each([&next](uint32_t row) { *next++ = row; });
+    for (size_t first = 0; first < picked.size(); first += kBlock) {
+      rows_.picked = picked.data() + first;
+      rows_.count = std::min<size_t>(kBlock, picked.size() - first);
+      kernels().dot_rows(rows_, query_.codes(), products_.data());
+      for (size_t i = 0; i < rows_.count; ++i) {
+        closeness_[i] = query_.closeness(products_[i], table_.factors[rows_.picked[i]]);
+      }
+      take_(rows_, closeness_.data());
+    }
   }
 
  private:
-  void compare_picked() {
-    kernels().dot_rows(rows_, query_.codes(), products_.data());
-    for (uint32_t i = 0; i < rows_.count; ++i) {
-      closeness_[i] = query_.closeness(products_[i], table_.factors[picked_[i]]);
-    }
-    take_(rows_, closeness_.data());
-    rows_.count = 0;
-  }
-
   const CodeTable& table_;
   const CodedQuery& query_;
   const Take& take_;
   CodeRows rows_;
-  std::array<uint32_t, kBlock> picked_;
   std::array<int32_t, kBlock> products_;
   std::array<float, kBlock> closeness_;
 };
@@ -70,8 +66,11 @@ void scan(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed
 void scan_codes(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed, uint32_t part,
                 BestCandidates* best) {
   scan(table, query, allowed, [&](const CodeRows& rows, const float* closeness) {
-    for (uint32_t i = 0; i < rows.count; ++i) {
-      if (closeness[i] >= best->threshold()) best->offer({closeness[i], rows.number(i), part});
+    float threshold = best->threshold();
+    for (size_t i = 0; i < rows.count; ++i) {
+      if (closeness[i] < threshold) continue;
+      best->offer({closeness[i], rows.number(i), part});
+      threshold = best->threshold();
     }
   });
 }
@@ -79,14 +78,16 @@ void scan_codes(const CodeTable& table, const CodedQuery& query, const Bitmap* a
 void PossibleRows::scan(const CodeTable& table, const CodedQuery& query, const Bitmap* allowed, uint32_t part) {
   const float most_slack = query.slack(table.widest);
   const auto take = [&](const CodeRows& rows, const float* closeness) {
-    for (uint32_t i = 0; i < rows.count; ++i) {
+    float least = surest_.threshold();
+    for (size_t i = 0; i < rows.count; ++i) {
       // Looks at the row's own bounds only where those of all do not leave it out.
-      if (closeness[i] + most_slack < surest_.threshold()) continue;
+      if (closeness[i] + most_slack < least) continue;
       const uint32_t row = rows.number(i);
       const float slack = query.slack(table.bounds[row]);
-      if (closeness[i] + slack < surest_.threshold()) continue;
+      if (closeness[i] + slack < least) continue;
       surest_.offer({closeness[i] - slack, row, part});
       possible_.push_back({closeness[i] + slack, row, part});
+      least = surest_.threshold();
     }
   };
   index::scan(table, query, allowed, take);

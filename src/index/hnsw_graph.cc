@@ -7,6 +7,8 @@ namespace strata::index {
 namespace {
 
 constexpr uint32_t kMostLinks = 128;
+// Rows of a step whose codes are fetched while its links are still read; the comparison fetches the others.
+constexpr size_t kPrefetched = 12;
 
 // One for each thread, since a fresh one costs more than clearing it.
 std::vector<uint64_t>& words_of_thread() {
@@ -40,9 +42,14 @@ class Comparer {
     rows_.codes = table.codes;
     rows_.stride = code_stride(table.dimension);
   }
+  void prefetch(uint32_t row, bool all) const {
+    __builtin_prefetch(&table_.factors[row]);
+    if (!all) return;
+    const uint8_t* codes = rows_.codes + row * rows_.stride;
+    for (size_t at = 0; at < rows_.stride; at += 64) __builtin_prefetch(codes + at);
+  }
   template <typename Take>
   void compare(std::span<const uint32_t> picked, const Take& take) {
-    for (const uint32_t row : picked) __builtin_prefetch(&table_.factors[row]);
     rows_.picked = picked.data();
     rows_.count = picked.size();
     kernels().dot_rows(rows_, query_.codes(), products_.data());
@@ -104,8 +111,14 @@ bool HnswGraph::check() const {
 }
 
 std::span<const uint32_t> HnswGraph::links_of(uint32_t row) const {
-  const uint32_t* links = words_.data() + kHeaderWords + row * (1 + 2 * size_t{header_.links});
+  const uint32_t* links = links_of_row(row);
   return {links + 1, links[0]};
+}
+
+void HnswGraph::prefetch_links(uint32_t row) const {
+  const char* links = reinterpret_cast<const char*>(links_of_row(row));
+  const size_t bytes = (1 + 2 * size_t{header_.links}) * sizeof(uint32_t);
+  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(links + at);
 }
 
 std::span<const uint32_t> HnswGraph::upper_links_of(uint32_t row, uint32_t level) const {
@@ -147,10 +160,13 @@ bool HnswGraph::walk(const CodeTable& table, const CodedQuery& query, const Walk
     open.pop_back();
     size_t count = 0;
     for (const uint32_t row : links_of(next.row)) {
-      if (visited.meet(row)) fresh[count++] = row;
+      if (!visited.meet(row)) continue;
+      comparer.prefetch(row, count < kPrefetched);
+      fresh[count++] = row;
     }
     comparer.compare(std::span(fresh.data(), count), [&](const Candidate& candidate) {
       if (best.full() && candidate.closeness <= best.threshold()) return;
+      prefetch_links(candidate.row);
       open.push_back(candidate);
       std::push_heap(open.begin(), open.end(), is_less_close);
       if (is_allowed(candidate.row)) best.offer(candidate);

@@ -63,7 +63,11 @@ class HnswGraph {
 
   explicit HnswGraph(std::vector<uint32_t> words);
   bool check() const;
+  const uint32_t* links_of_row(uint32_t row) const {
+    return words_.data() + kHeaderWords + row * (1 + 2 * size_t{header_.links});
+  }
   std::span<const uint32_t> links_of(uint32_t row) const;
+  void prefetch_links(uint32_t row) const;
   std::span<const uint32_t> upper_links_of(uint32_t row, uint32_t level) const;
   friend class GraphWriter;
 

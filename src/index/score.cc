@@ -3,37 +3,24 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index/distance.h"
+
 namespace strata::index {
 namespace {
 
-// Sums side by side, so that the compiler may use vector instructions without changing the result.
-constexpr size_t kLanes = 16;
-
-template <typename Sum, typename Term>
-Sum sum_of(size_t count, const Term& term) {
-  Sum lanes[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
-  }
-  for (size_t lane = 0; i < count; ++i, ++lane) lanes[lane] += term(i);
-  for (size_t width = kLanes / 2; width > 0; width /= 2) {
-    for (size_t lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
-  }
-  return lanes[0];
+double dot_double(const float* a, const float* b, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
 }
 
-template <typename Sum>
-Sum dot(const float* a, const float* b, size_t count) {
-  return sum_of<Sum>(count, [=](size_t i) { return static_cast<Sum>(a[i]) * static_cast<Sum>(b[i]); });
-}
-
-template <typename Sum>
-Sum squared_distance(const float* a, const float* b, size_t count) {
-  return sum_of<Sum>(count, [=](size_t i) {
-    const Sum difference = static_cast<Sum>(a[i]) - static_cast<Sum>(b[i]);
-    return difference * difference;
-  });
+double squared_distance_double(const float* a, const float* b, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double difference = static_cast<double>(a[i]) - b[i];
+    sum += difference * difference;
+  }
+  return sum;
 }
 
 // Squares whose sum has kept its precision.
@@ -41,7 +28,7 @@ bool is_sound(float squared) { return squared > 1e-30F && squared < 1e30F; }
 
 }  // namespace
 
-VectorNorm norm_of(std::span<const float> vector) { return {dot<float>(vector.data(), vector.data(), vector.size())}; }
+VectorNorm norm_of(std::span<const float> vector) { return {kernels().dot(vector.data(), vector.data(), vector.size())}; }
 
 Scorer::Scorer(VectorMetric metric, std::span<const float> query)
     : metric_(metric), query_(query), norm_(norm_of(query)) {}
@@ -50,26 +37,26 @@ float Scorer::score(const float* vector, const VectorNorm& norm) const {
   const float* query = query_.data();
   const size_t count = query_.size();
   if (metric_ == VectorMetric::kEuclidean) {
-    const auto squared = squared_distance<float>(query, vector, count);
+    const float squared = kernels().squared_l2(query, vector, count);
     if (is_sound(squared)) return 1.0F / (1.0F + std::sqrt(squared));
-    return static_cast<float>(1.0 / (1.0 + std::sqrt(squared_distance<double>(query, vector, count))));
+    return static_cast<float>(1.0 / (1.0 + std::sqrt(squared_distance_double(query, vector, count))));
   }
   if (metric_ == VectorMetric::kCosine && !(is_sound(norm.squared) && is_sound(norm_.squared))) {
     return exact_cosine(vector);
   }
-  const auto product = dot<float>(query, vector, count);
+  const float product = kernels().dot(query, vector, count);
   if (metric_ == VectorMetric::kCosine) {
     return std::clamp(product / (std::sqrt(norm.squared) * std::sqrt(norm_.squared)), -1.0F, 1.0F);
   }
-  return std::isfinite(product) ? product : static_cast<float>(dot<double>(query, vector, count));
+  return std::isfinite(product) ? product : static_cast<float>(dot_double(query, vector, count));
 }
 
 float Scorer::exact_cosine(const float* vector) const {
   const size_t count = query_.size();
   const double norm =
-      std::sqrt(dot<double>(query_.data(), query_.data(), count)) * std::sqrt(dot<double>(vector, vector, count));
+      std::sqrt(dot_double(query_.data(), query_.data(), count)) * std::sqrt(dot_double(vector, vector, count));
   if (norm == 0) return 0;
-  return static_cast<float>(std::clamp(dot<double>(query_.data(), vector, count) / norm, -1.0, 1.0));
+  return static_cast<float>(std::clamp(dot_double(query_.data(), vector, count) / norm, -1.0, 1.0));
 }
 
 }  // namespace strata::index

@@ -17,7 +17,7 @@ constexpr size_t kAlignment = 64;
 void FreeLargeMemory::operator()(char* block) const { std::free(block); }
 
 LargeMemory allocate_large(size_t bytes) {
-  const bool huge = bytes >= kHugePageBytes && bytes % kHugePageBytes == 0;
+  const bool huge = bytes >= kHugePageBytes;
   const size_t rounded = (bytes + kAlignment - 1) & ~(kAlignment - 1);
   LargeMemory block(static_cast<char*>(std::aligned_alloc(huge ? kHugePageBytes : kAlignment, rounded)));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -13,8 +13,8 @@ struct FreeLargeMemory {
 };
 using LargeMemory = std::unique_ptr<char, FreeLargeMemory>;
 
-// Uninitialised bytes, aligned to 64 at least; null when there is no memory. Blocks of whole multiples of 2 MB are
-// aligned to that, and asked to be huge pages.
+// Uninitialised bytes, aligned to 64 at least; null when there is no memory. Blocks of 2 MB and more are aligned to
+// that, and asked to be huge pages as far as they fill them.
 LargeMemory allocate_large(size_t bytes);
 
 }  // namespace strata::os

@@ -88,8 +88,8 @@ Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(txn::Engine&
       if (hits.is_ok()) found[i] = std::move(*hits);
     }
   };
-  const uint64_t threads = std::min<uint64_t>(query.count / kQueriesOfAThread, base::useful_threads());
-  base::run_together(static_cast<unsigned>(threads), work);
+  const uint64_t most = query.count / kQueriesOfAThread;
+  base::run_together(most < 2 ? 1 : static_cast<unsigned>(std::min<uint64_t>(most, base::useful_threads())), work);
   for (const Status& status : statuses) STRATA_TRY(status);
   return found;
 }
