@@ -171,7 +171,7 @@ A higher score is nearer: the cosine (-1 to 1), `1 / (1 + distance)` under eucli
 dot_product. Fewer than `k` come back only if fewer vectors match. `metric` asks for another metric than the
 collection's, by comparing all. `filters`: a list of `{"field", "op", "value"}`, all of which must hold; ops are eq, ne,
 gt, gte, lt, lte, in, contains and exists, and dots in a field lead into nested dicts. `exact=True` compares with every
-vector. `ef`: the candidates that a search in a graph keeps, 80 unless given: more find more of the nearest, fewer are
+vector. `ef`: the candidates that a search in a graph keeps, 96 unless given: more find more of the nearest, fewer are
 quicker. Inside a transaction its own writes take part. `as_of`: as for `kv_get`.
 
 Raises NotFoundError `collection_not_found`; ConstraintError `dimension_mismatch`, `history_trimmed`; ValidationError

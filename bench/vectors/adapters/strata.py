@@ -13,7 +13,7 @@ from vectors.adapters.base import Array, Metadata
 BREADTHS = (0, 16, 24, 32, 48, 64, 80, 96, 128, 192)  # 0: without saying any
 BATCH = 1000
 COLLECTION = "vectors"
-GRAPH_ROWS = 20_000  # fewer are scanned, and never get a graph
+GRAPH_ROWS = 8_000  # fewer are scanned, and never get a graph
 Strata: Any = stratadb.Strata
 
 
