@@ -47,6 +47,7 @@ ROWS = [
     Row("load, until searches are quick", "/s", inside("load_per_s"), "higher", absolute=6000),
     Row("load, until acknowledged", "/s", inside("acknowledged_per_s"), "higher"),
     Row("single upsert", "ms", inside("upsert_one_p50_ms")),
+    Row("durable single upsert, above one sync", "ms", inside("durable", "above_sync_ms"), absolute=0.06),
     Row("overwrite", "/s", inside("overwrite", "per_second"), "higher", absolute=15000),
     Row("recall after overwriting", "", inside("overwrite", "recall"), "higher"),
     Row("open", "ms", inside("open", "reopen_ms")),

@@ -115,6 +115,26 @@ def churn(store: Any, data: dataset.Data, ask: Callable[[Any], list[int]]) -> Fi
     return {"per_second": CHURN_ROUNDS * 2 * len(rows) / spent, "recall": after["recall"], "qps": after["qps"]}
 
 
+def durable_upserts(store: Any, data: dataset.Data, folder: str) -> Figures:
+    """Single upserts, in turn with appending as many bytes to a file and syncing that."""
+    os.mkdir(folder)
+    durable = store.durable(os.path.join(folder, "db"))
+    upserts: list[int] = []
+    syncs: list[int] = []
+    with open(os.path.join(folder, "plain"), "wb", buffering=0) as plain:
+        for row in range(200):
+            start = perf_counter_ns()
+            durable.upsert_one(row, data.vectors[row])
+            done = perf_counter_ns()
+            plain.write(data.vectors[row].tobytes())
+            os.fdatasync(plain.fileno())
+            upserts.append(done - start)
+            syncs.append(perf_counter_ns() - done)
+    durable.close()
+    p50, sync_p50 = percentile(upserts, 50) / 1e6, percentile(syncs, 50) / 1e6
+    return {"p50_ms": p50, "sync_p50_ms": sync_p50, "above_sync_ms": p50 - sync_p50}
+
+
 def reopening(store: Any, ask: Callable[[Any], list[int]], query: Any) -> Figures:
     start = perf_counter()
     store.reopen()
@@ -164,6 +184,8 @@ def measure(module: Any, data: dataset.Data, work: str) -> Figures:
             store.upsert_one(row, data.vectors[row])
             times.append(perf_counter_ns() - start_ns)
         figures["upsert_one_p50_ms"] = percentile(times, 50) / 1e6
+    if hasattr(store, "durable"):
+        figures["durable"] = durable_upserts(store, data, work + ".durable")
     if ask is not None and hasattr(store, "overwrite"):
         figures["overwrite"] = churn(store, data, ask)
     if ask is not None and hasattr(store, "reopen"):

@@ -375,7 +375,8 @@ struct SearchArguments {
     if (!text_argument(given[0], "collection", &what.collection) || !integer_argument(given[2], "k", 1, &k) ||
         !metric_argument(given[3], &what.metric) || !filters_argument(given[4], &*filters) ||
         (given[5] != nullptr && !flag_argument(given[5], &what.exact)) ||
-        (given[6] != nullptr && given[6] != Py_None && !integer_argument(given[6], "ef", 1, &ef)) || !time_argument(given[7], "as_of", &what.as_of)) {
+        (given[6] != nullptr && given[6] != Py_None && !integer_argument(given[6], "ef", 1, &ef)) ||
+        !time_argument(given[7], "as_of", &what.as_of)) {
       return false;
     }
     what.k = static_cast<uint64_t>(k);

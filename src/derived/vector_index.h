@@ -29,7 +29,7 @@ namespace strata::derived {
 
 struct VectorIndexOptions {
   uint32_t graph_rows = 8'000;  // a part of at least so many rows gets a graph
-  uint32_t saved_rows = 256;     // a part of fewer is not worth a file
+  uint32_t saved_rows = 256;    // a part of fewer is not worth a file
 };
 
 // A collection on a branch.

@@ -26,9 +26,7 @@ class Bitmap {
   void keep_those_of(const Bitmap& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
   }
-  uint32_t count() const {
-    return static_cast<uint32_t>(kernels().count_bits(words_.data(), words_.size()));
-  }
+  uint32_t count() const { return static_cast<uint32_t>(kernels().count_bits(words_.data(), words_.size())); }
   // In rising order.
   template <typename Visit>
   void for_each(const Visit& visit) const {

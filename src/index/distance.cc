@@ -51,8 +51,7 @@ uint64_t count_bits_plain(const uint64_t* words, size_t count) {
   return total;
 }
 
-constexpr Kernels kPlain = {"plain",        dot_plain,      squared_l2_plain,
-                            dot_rows_plain, dot_pair_plain, count_bits_plain};
+constexpr Kernels kPlain = {"plain", dot_plain, squared_l2_plain, dot_rows_plain, dot_pair_plain, count_bits_plain};
 
 const std::vector<const Kernels*>& usable() {
   static const std::vector<const Kernels*> all = [] {

@@ -6,8 +6,9 @@
 #include <mutex>
 #include <vector>
 
-#include "base/together.h"
+#include "base/check.h"
 #include "index/hnsw_graph.h"
+#include "os/together.h"
 
 namespace strata::index {
 namespace {
@@ -16,23 +17,23 @@ namespace {
 // says that it has drawn.
 class LevelTurn {
  public:
-  explicit LevelTurn(std::mutex* mutex) : lock_(*mutex) { current_ = this; }
-  ~LevelTurn() { current_ = nullptr; }
+  explicit LevelTurn(std::mutex* mutex) : lock_(*mutex) { current = this; }
+  ~LevelTurn() { current = nullptr; }
   LevelTurn(const LevelTurn&) = delete;
   LevelTurn& operator=(const LevelTurn&) = delete;
 
   static void end() {
-    if (current_ == nullptr) return;
-    current_->lock_.unlock();
-    current_ = nullptr;
+    if (current == nullptr) return;
+    current->lock_.unlock();
+    current = nullptr;
   }
 
  private:
   std::unique_lock<std::mutex> lock_;
-  static thread_local LevelTurn* current_;
+  static thread_local LevelTurn* current;
 };
 
-thread_local LevelTurn* LevelTurn::current_ = nullptr;
+thread_local LevelTurn* LevelTurn::current = nullptr;
 
 // What the builder keeps of a row: what its distance to others is made of, then its codes.
 struct BuiltRow {
@@ -78,8 +79,7 @@ class RowSpace : public hnswlib::SpaceInterface<float> {
     std::memcpy(&y, b, sizeof(y));
     const uint8_t* codes_x = static_cast<const uint8_t*>(a) + sizeof(BuiltRow);
     const uint8_t* codes_y = static_cast<const uint8_t*>(b) + sizeof(BuiltRow);
-    const int32_t product =
-        kernels().dot_pair(codes_x, codes_y, *static_cast<const size_t*>(stride)) - 128 * y.sum;
+    const int32_t product = kernels().dot_pair(codes_x, codes_y, *static_cast<const size_t*>(stride)) - 128 * y.sum;
     const float extra = x.extra - y.extra;
     return x.squared + y.squared - 2 * x.scale * y.scale * static_cast<float>(product) + extra * extra;
   }
@@ -91,8 +91,10 @@ class RowSpace : public hnswlib::SpaceInterface<float> {
 
 using Builder = hnswlib::HierarchicalNSW<float>;
 
-// Above all levels that are drawn: no row but the first ever becomes the entry, which nothing guards either.
+// Above all levels that are drawn with kLeastLinks: no row but the first ever becomes the entry, which nothing guards
+// either.
 constexpr int kEntryLevel = 16;
+constexpr uint32_t kLeastLinks = 16;
 // Fewer are not worth a thread. They also get the same graph every time.
 constexpr uint32_t kRowsOfAThread = 4096;
 
@@ -106,7 +108,7 @@ bool add_rows(Builder* builder, const RowSpace& space, size_t row_bytes, uint32_
     builder->addPoint(bytes.data(), row, level);
   };
   add(0, kEntryLevel);
-  base::run_together(std::min(base::useful_threads(), rows / kRowsOfAThread), [&] {
+  os::run_together(std::min(os::useful_threads(), rows / kRowsOfAThread), [&] {
     for (uint32_t row = next++; row < rows && !stop.load(std::memory_order_relaxed); row = next++) add(row, -1);
   });
   return !stop;
@@ -160,6 +162,7 @@ class GraphWriter {
 
 std::shared_ptr<const HnswGraph> HnswGraph::build(const CodeTable& table, const GraphOptions& options,
                                                   const std::atomic<bool>& stop) {
+  STRATA_CHECK(options.links >= kLeastLinks);
   if (table.rows == 0) return nullptr;
   RowSpace space(table);
   const size_t row_bytes = space.get_data_size();

@@ -29,7 +29,8 @@ class Pool {
 
   // False: it is not among them.
   bool offer(const Candidate& candidate) {
-    if (entries_.empty() || (size_ == entries_.size() && candidate.closeness <= entries_.back().closeness)) return false;
+    if (entries_.empty() || (size_ == entries_.size() && candidate.closeness <= entries_.back().closeness))
+      return false;
     const auto begin = entries_.begin();
     // Where the last one moves to, or that which falls out.
     const auto last = begin + static_cast<std::ptrdiff_t>(std::min(size_, entries_.size() - 1));

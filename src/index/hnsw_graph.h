@@ -20,7 +20,7 @@ namespace strata::index {
 struct GraphOptions {
   // Measured on embeddings of sentences: 16 links take a third longer for the same recall, more breadth builds slower
   // and finds no more.
-  uint32_t links = 20;           // of a row on the upper levels; twice that on level 0
+  uint32_t links = 20;           // of a row on the upper levels, 16 at least; twice that on level 0
   uint32_t build_breadth = 160;  // candidates kept while a row is linked
 };
 

@@ -51,8 +51,7 @@ struct OwnedTable {
       valid &= encoder.encode(floats.data() + size_t{row} * dimension, codes.data() + row * code_stride(dimension),
                               &factors[row], &bounds[row]);
     }
-    table = {metric, dimension, rows, centre.data(), factors.data(),
-             bounds.data(), codes.data(), widest_of(bounds)};
+    table = {metric, dimension, rows, centre.data(), factors.data(), bounds.data(), codes.data(), widest_of(bounds)};
   }
   std::vector<float> centre;
   std::vector<RowFactors> factors;

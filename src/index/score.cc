@@ -28,7 +28,9 @@ bool is_sound(float squared) { return squared > 1e-30F && squared < 1e30F; }
 
 }  // namespace
 
-VectorNorm norm_of(std::span<const float> vector) { return {kernels().dot(vector.data(), vector.data(), vector.size())}; }
+VectorNorm norm_of(std::span<const float> vector) {
+  return {kernels().dot(vector.data(), vector.data(), vector.size())};
+}
 
 Scorer::Scorer(VectorMetric metric, std::span<const float> query)
     : metric_(metric), query_(query), norm_(norm_of(query)) {}

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <vector>
 
-#include "base/together.h"
 #include "derived/caches.h"
 #include "derived/vector_query.h"
 #include "index/score.h"
+#include "os/together.h"
 
 namespace strata::primitives {
 namespace {
@@ -89,7 +89,7 @@ Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(txn::Engine&
     }
   };
   const uint64_t most = query.count / kQueriesOfAThread;
-  base::run_together(most < 2 ? 1 : static_cast<unsigned>(std::min<uint64_t>(most, base::useful_threads())), work);
+  os::run_together(most < 2 ? 1 : static_cast<unsigned>(std::min<uint64_t>(most, os::useful_threads())), work);
   for (const Status& status : statuses) STRATA_TRY(status);
   return found;
 }

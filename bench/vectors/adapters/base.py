@@ -43,6 +43,9 @@ class OptionalStore(Store, Protocol):
     def upsert_one(self, row: int, vector: Array) -> None:
         """One row, durable as the system makes it by default."""
 
+    def durable(self, folder: str) -> Store:
+        """An empty one of which `upsert_one` returns when the row is on the disk."""
+
     def overwrite(self, rows: Sequence[int], vectors: Array) -> None: ...
 
     def reopen(self) -> None:

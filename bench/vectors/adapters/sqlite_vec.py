@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import version as installed
 
+import pysqlite3 as sqlite3  # not every Python's own takes extensions
 import sqlite_vec
 
 from vectors.adapters.base import Array, Metadata

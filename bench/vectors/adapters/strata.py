@@ -70,6 +70,13 @@ class Store:
     def upsert_one(self, row: int, vector: Array) -> None:
         self._db.vector_upsert(COLLECTION, key_of(row), vector)
 
+    def durable(self, folder: str) -> Store:
+        """An empty one whose every write is synced."""
+        other = object.__new__(Store)
+        other._db = Strata.open(folder, durability="strict")
+        other._db.vector_create_collection(COLLECTION, self._db.vector_list_collections()[0]["dimension"])
+        return other
+
     def overwrite(self, rows: Sequence[int], vectors: Array) -> None:
         for first in range(0, len(rows), BATCH):
             keys = [key_of(row) for row in rows[first : first + BATCH]]

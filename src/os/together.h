@@ -4,7 +4,7 @@
 
 #include <functional>
 
-namespace strata::base {
+namespace strata::os {
 
 // Threads that a long computation may use: those of the machine, and no more than are of use.
 unsigned useful_threads();
@@ -13,4 +13,4 @@ unsigned useful_threads();
 // REQUIRES: work throws nothing, and is done when one call of it has returned.
 void run_together(unsigned threads, const std::function<void()>& work);
 
-}  // namespace strata::base
+}  // namespace strata::os

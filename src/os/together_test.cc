@@ -1,4 +1,4 @@
-#include "base/together.h"
+#include "os/together.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace strata::base {
+namespace strata::os {
 namespace {
 
 TEST(TogetherTest, AllItemsAreDoneOnce) {
@@ -42,4 +42,4 @@ TEST(TogetherTest, ThereIsAlwaysAThread) {
 }
 
 }  // namespace
-}  // namespace strata::base
+}  // namespace strata::os
