@@ -105,6 +105,7 @@ TEST(FlatScan, FindsTheNearest) {
 class Graphs : public testing::TestWithParam<VectorMetric> {};
 
 TEST_P(Graphs, FindTheNearest) {
+  if (kLocksAreReported) GTEST_SKIP() << "one thread builds, slowly";
   constexpr uint32_t kRows = 4000;
   const std::vector<float> floats = clustered_rows(kRows, kDimension, 30, 7);
   const OwnedTable made(GetParam(), kDimension, floats);
@@ -134,11 +135,14 @@ TEST_P(Graphs, FindTheNearest) {
 
 // Enough rows for several threads; which of them comes first differs from build to build.
 TEST_P(Graphs, ThreadsBuildThem) {
-  constexpr uint32_t kRows = 9000;
+  if (kLocksAreReported && GetParam() != VectorMetric::kCosine) GTEST_SKIP() << "slow, and the same threads";
+  constexpr uint32_t kRows = 8200;
+  GraphOptions options;
+  if (kLocksAreReported) options.build_breadth = 16;
   const std::vector<float> floats = clustered_rows(kRows, kDimension, 30, 17);
   const OwnedTable made(GetParam(), kDimension, floats);
   const std::atomic<bool> stop{false};
-  const auto graph = HnswGraph::build(made.table, {}, stop);
+  const auto graph = HnswGraph::build(made.table, options, stop);
   ASSERT_NE(graph, nullptr);
   ASSERT_NE(HnswGraph::from_words({graph->words().begin(), graph->words().end()}, kRows), nullptr);
   double all = 0;
@@ -148,7 +152,7 @@ TEST_P(Graphs, ThreadsBuildThem) {
     ASSERT_TRUE(graph->walk(made.table, CodedQuery(made.table, query), {96, nullptr}, &found));
     all += recall(found, exact_nearest(GetParam(), floats, kDimension, query.data(), kK)) / 50;
   }
-  EXPECT_GE(all, 0.99);
+  EXPECT_GE(all, kLocksAreReported ? 0.9 : 0.99);
 }
 
 INSTANTIATE_TEST_SUITE_P(Metrics, Graphs, testing::ValuesIn(kMetrics),
