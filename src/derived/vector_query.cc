@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "index/best.h"
 #include "index/flat_scan.h"
 #include "index/score.h"
 
@@ -19,9 +20,8 @@ bool is_walk_quicker(uint64_t ef, uint64_t rows, uint64_t allowed) {
   return static_cast<double>(allowed) * share > kRowsOfEf * static_cast<double>(std::max<uint64_t>(ef, 64));
 }
 
-// Compared again in float32, at most: more than are asked for, since their codes may have them in another order.
-uint64_t most_reranked(uint64_t k) { return std::max<uint64_t>(40, k + k / 2 + 10); }
-uint64_t least_reranked(uint64_t k) { return k + k / 2 + 10; }
+// Compared again in float32: more than are asked for, since their codes may have them in another order.
+uint64_t reranked(uint64_t k) { return k + k / 2 + 10; }
 
 // What a score says about closeness, to be compared with that of codes.
 float closeness_of(VectorMetric metric, float score) {
@@ -37,7 +37,7 @@ float closeness_of(VectorMetric metric, float score) {
 class VectorQuery::Nearest {
  public:
   Nearest(const VectorQuery& owner, std::span<const float> query)
-      : owner_(owner), query_(query), scorer_(owner.ask_.metric, query) {}
+      : owner_(owner), query_(query), scorer_(owner.ask_.metric, query), best_(owner.ask_.k) {}
 
   Status offer(size_t part, uint32_t row) {
     const VectorSegment& segment = *owner_.targets_[part].segment;
@@ -45,40 +45,30 @@ class VectorQuery::Nearest {
     const bool cosine = owner_.ask_.metric == VectorMetric::kCosine;
     const index::VectorNorm norm = cosine ? index::norm_of({floats, query_.size()}) : index::VectorNorm();
     const float score = scorer_.score(floats, norm);
-    const bool full = heap_.size() >= owner_.ask_.k;
-    if (full && score < heap_.front().score) return Status::ok();
-    const VectorHit hit{score, segment.key(row), segment.metadata(row)};
-    if (full) {
-      if (!is_better(hit, heap_.front())) return Status::ok();
-      std::pop_heap(heap_.begin(), heap_.end(), is_better);
-      heap_.back() = hit;
-    } else {
-      heap_.push_back(hit);
-    }
-    std::push_heap(heap_.begin(), heap_.end(), is_better);
+    if (best_.full() && score < best_.worst().score) return Status::ok();
+    best_.offer({score, segment.key(row), segment.metadata(row)});
     return Status::ok();
   }
 
   // What is less close than this is no answer.
   float least_closeness() const {
-    if (heap_.size() < owner_.ask_.k) return -std::numeric_limits<float>::infinity();
-    return closeness_of(owner_.ask_.metric, heap_.front().score);
+    if (!best_.full()) return -std::numeric_limits<float>::infinity();
+    return closeness_of(owner_.ask_.metric, best_.worst().score);
   }
 
-  std::vector<VectorHit> take() {
-    std::sort(heap_.begin(), heap_.end(), is_better);
-    return std::move(heap_);
-  }
+  std::vector<VectorHit> take() { return best_.take(); }
 
  private:
-  static bool is_better(const VectorHit& a, const VectorHit& b) {
-    return a.score != b.score ? a.score > b.score : a.key < b.key;
-  }
+  struct IsBetter {
+    bool operator()(const VectorHit& a, const VectorHit& b) const {
+      return a.score != b.score ? a.score > b.score : a.key < b.key;
+    }
+  };
 
   const VectorQuery& owner_;
   std::span<const float> query_;
   index::Scorer scorer_;
-  std::vector<VectorHit> heap_;  // the worst on top
+  index::Best<VectorHit, IsBetter> best_;
 };
 
 VectorQuery::VectorQuery(const VectorSnapshot& snapshot, const VectorAsk& ask, VectorReader* reader)
@@ -114,8 +104,8 @@ bool VectorQuery::encode(std::span<const float> query, CodedQueries* coded) cons
 void VectorQuery::find_candidates(size_t part, const index::CodedQuery& coded, index::BestCandidates* best) const {
   const Target& target = targets_[part];
   const index::CodeTable& table = *target.segment->codes();
-  const uint64_t wanted = std::min<uint64_t>(least_reranked(ask_.k), target.count);
-  const uint64_t breadth = std::max(ask_.ef != 0 ? ask_.ef : kDefaultEf, least_reranked(ask_.k));
+  const uint64_t wanted = std::min<uint64_t>(reranked(ask_.k), target.count);
+  const uint64_t breadth = std::max(ask_.ef != 0 ? ask_.ef : kDefaultEf, reranked(ask_.k));
   const bool walks = target.graph != nullptr && is_walk_quicker(breadth, table.rows, target.count);
   if (walks) {
     std::vector<index::Candidate> found;
@@ -167,7 +157,7 @@ Result<std::vector<VectorHit>> VectorQuery::run(std::span<const float> query) {
     STRATA_TRY(run_exact(coded, &nearest));
     return nearest.take();
   }
-  index::BestCandidates best(most_reranked(ask_.k));
+  index::BestCandidates best(reranked(ask_.k));
   for (size_t part = 0; part < targets_.size(); ++part) {
     if (targets_[part].count > 0) find_candidates(part, *coded[part], &best);
   }

@@ -94,7 +94,7 @@ TEST(FlatScan, FindsTheNearest) {
         scan_codes(made.table, coded, allowed, 0, &best);
         const std::vector<Candidate> found = best.take();
         ASSERT_EQ(found.size(), 4 * kK);
-        ASSERT_TRUE(std::is_sorted(found.begin(), found.end(), is_closer));
+        ASSERT_TRUE(std::is_sorted(found.begin(), found.end(), IsCloser()));
         for (const Candidate& candidate : found) ASSERT_TRUE(allowed == nullptr || allowed->test(candidate.row));
         EXPECT_EQ(recall(found, exact_nearest(metric, floats, kDimension, query.data(), kK, allowed)), 1.0);
       }

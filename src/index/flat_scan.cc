@@ -96,7 +96,7 @@ void PossibleRows::scan(const CodeTable& table, const CodedQuery& query, const B
 std::vector<Candidate> PossibleRows::take() {
   const float least = surest_.threshold();
   std::erase_if(possible_, [&](const Candidate& candidate) { return candidate.closeness < least; });
-  std::sort(possible_.begin(), possible_.end(), is_closer);
+  std::sort(possible_.begin(), possible_.end(), IsCloser());
   surest_.take();
   return std::move(possible_);
 }

@@ -20,7 +20,9 @@ std::vector<uint64_t>& words_of_thread() {
   return words;
 }
 
-bool is_less_close(const Candidate& a, const Candidate& b) { return is_closer(b, a); }
+struct IsLessClose {
+  bool operator()(const Candidate& a, const Candidate& b) const { return IsCloser()(b, a); }
+};
 
 // The closest rows met so far, closest first, a bounded number of them; and which of them were looked into.
 class Pool {
@@ -192,7 +194,7 @@ bool HnswGraph::walk(const CodeTable& table, const CodedQuery& query, const Walk
 Candidate HnswGraph::descend(Comparer* comparer) const {
   Candidate nearest;
   const auto take_nearer = [&](const Candidate& candidate) {
-    if (is_closer(candidate, nearest)) nearest = candidate;
+    if (IsCloser()(candidate, nearest)) nearest = candidate;
   };
   comparer->compare(std::span(&header_.entry, 1), [&](const Candidate& candidate) { nearest = candidate; });
   for (uint32_t level = header_.top_level; level > 0; --level) {
@@ -255,7 +257,7 @@ bool HnswGraph::walk_allowed(const Candidate& nearest, const WalkLimits& limits,
     const Candidate next = open.front();
     if (best.full() && next.closeness < best.threshold()) break;
     if (comparer->compared() > limits.most_compared) return false;
-    std::pop_heap(open.begin(), open.end(), is_less_close);
+    std::pop_heap(open.begin(), open.end(), IsLessClose());
     open.pop_back();
     step.count = 0;
     look_into(next.row, &visited, *comparer, &step);
@@ -263,7 +265,7 @@ bool HnswGraph::walk_allowed(const Candidate& nearest, const WalkLimits& limits,
       if (best.full() && candidate.closeness <= best.threshold()) return;
       prefetch_links(candidate.row);
       open.push_back(candidate);
-      std::push_heap(open.begin(), open.end(), is_less_close);
+      std::push_heap(open.begin(), open.end(), IsLessClose());
       if (limits.allowed->test(candidate.row)) best.offer(candidate);
     });
   }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "index/best.h"
 #include "index/text_matches.h"
 
 namespace strata::index {
@@ -46,7 +47,11 @@ class TermScorer {
 class Ranker {
  public:
   Ranker(const TextSearch& search, Scratch* scratch)
-      : search_(search), scratch_(*scratch), touched_(scratch->touched), matches_(scratch->matches) {
+      : search_(search),
+        scratch_(*scratch),
+        touched_(scratch->touched),
+        best_(search.k, Order{*this}),
+        matches_(scratch->matches) {
     for (const TextSource& source : search.sources) {
       bases_.push_back(total_);
       total_ += source.live.segment->documents();
@@ -104,8 +109,7 @@ class Ranker {
     } else {
       offer_all(touched_);
     }
-    std::sort_heap(best_.begin(), best_.end(), Order{*this});
-    ranking.hits = std::move(best_);
+    ranking.hits = best_.take();
     return ranking;
   }
   // Whatever ended the search, the next one finds zeros.
@@ -202,22 +206,12 @@ class Ranker {
   }
 
   // The least score that can be among the best.
-  float least() const {
-    return best_.size() < search_.k ? std::numeric_limits<float>::denorm_min() : best_.front().score;
-  }
+  float least() const { return best_.full() ? best_.worst().score : std::numeric_limits<float>::denorm_min(); }
 
   // REQUIRES: its score is least() or more.
   void offer(uint64_t place) {
     const auto source = static_cast<size_t>(std::upper_bound(bases_.begin(), bases_.end(), place) - bases_.begin()) - 1;
-    const TextHit hit{static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]),
-                      scratch_.scores[place]};
-    if (best_.size() == search_.k) {
-      if (!better(hit, best_.front())) return;
-      std::pop_heap(best_.begin(), best_.end(), Order{*this});
-      best_.pop_back();
-    }
-    best_.push_back(hit);
-    std::push_heap(best_.begin(), best_.end(), Order{*this});
+    best_.offer({static_cast<uint32_t>(source), static_cast<uint32_t>(place - bases_[source]), scratch_.scores[place]});
   }
 
   void offer_all(const std::vector<uint64_t>& places) {
@@ -249,8 +243,8 @@ class Ranker {
   float average_ = 1;
   uint32_t kinds_ = 0;
   std::vector<uint64_t>& touched_;
-  bool scattered_ = false;     // touched_ does not name all documents that have a score
-  std::vector<TextHit> best_;  // a heap, the worst first; at most k
+  bool scattered_ = false;  // touched_ does not name all documents that have a score
+  Best<TextHit, Order> best_;
   size_t done_ = 0;
   bool ended_ = false;
   // Of the term under way, and where those of each source end.

@@ -6,6 +6,7 @@
 
 #include "derived/caches.h"
 #include "derived/vector_query.h"
+#include "index/best.h"
 #include "index/score.h"
 #include "os/together.h"
 
@@ -19,46 +20,39 @@ using index::VectorNorm;
 // A thread is not worth its making for fewer.
 constexpr uint64_t kQueriesOfAThread = 4;
 
-struct Candidate {
+// A vector that the log showed, whose memory is gone by now.
+struct Scanned {
   float score = 0;
   std::string key;
   std::string metadata;
 };
 
-bool is_better(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.key < b.key;
-}
+struct IsBetter {
+  bool operator()(const Scanned& a, const Scanned& b) const {
+    return a.score != b.score ? a.score > b.score : a.key < b.key;
+  }
+};
 
-// The best of one query so far: a heap with the worst of them on top.
-class Best {
+// The best of one query so far.
+class Nearest {
  public:
-  Best(VectorMetric metric, std::span<const float> query, uint64_t k) : scorer_(metric, query), k_(k) {}
+  Nearest(VectorMetric metric, std::span<const float> query, uint64_t k) : scorer_(metric, query), best_(k) {}
 
   // Vectors come in the order of their keys, so of equal scores the first is the better one.
   void offer(const float* vector, const VectorNorm& norm, std::string_view key, std::string_view metadata) {
     const float score = scorer_.score(vector, norm);
-    if (heap_.size() == k_) {
-      if (!(score > heap_.front().score)) return;
-      std::pop_heap(heap_.begin(), heap_.end(), is_better);
-      heap_.pop_back();
-    }
-    Candidate& added = heap_.emplace_back();
-    added.score = score;
-    added.key = key;
-    added.metadata = metadata;
-    std::push_heap(heap_.begin(), heap_.end(), is_better);
+    if (best_.full() && !(score > best_.worst().score)) return;
+    best_.offer({score, std::string(key), std::string(metadata)});
   }
 
   void finish(VectorHits* hits) {
-    std::sort(heap_.begin(), heap_.end(), is_better);
-    for (const Candidate& best : heap_) hits->add(best.key, best.score, best.metadata);
+    for (const Scanned& one : best_.take()) hits->add(one.key, one.score, one.metadata);
     hits->end_query();
   }
 
  private:
   Scorer scorer_;
-  uint64_t k_;
-  std::vector<Candidate> heap_;
+  index::Best<Scanned, IsBetter> best_;
 };
 
 derived::CollectionKind kind_of(const txn::Context& context, std::string_view collection,
@@ -125,7 +119,7 @@ Status search_collection(const txn::Context& context, txn::View* view, const Vec
 
 Status scan_collection(const txn::Context& context, txn::View* view, const VectorQuery& query, VectorHits* hits) {
   const uint32_t dimension = query.definition.dimension;
-  std::vector<Best> best;
+  std::vector<Nearest> best;
   best.reserve(query.count);
   for (uint64_t i = 0; i < query.count; ++i) {
     best.emplace_back(query.metric, query.queries.subspan(i * dimension, dimension), query.k);
@@ -146,13 +140,13 @@ Status scan_collection(const txn::Context& context, txn::View* view, const Vecto
     if (query.filter != nullptr && !query.filter->matches(ValueView(vector.metadata))) return;
     vector.copy(components.data());
     const VectorNorm norm = query.metric == VectorMetric::kCosine ? norm_of(components) : VectorNorm();
-    for (Best& one : best) one.offer(components.data(), norm, key.substr(key_at), vector.metadata);
+    for (Nearest& one : best) one.offer(components.data(), norm, key.substr(key_at), vector.metadata);
   };
   if (query.count > 0) {
     STRATA_TRY(view->scan({span.begin, span.end, std::nullopt, false, true}, visit).status());
     STRATA_TRY(damage);
   }
-  for (Best& one : best) one.finish(hits);
+  for (Nearest& one : best) one.finish(hits);
   return Status::ok();
 }
 

@@ -10,7 +10,7 @@ import stratadb
 
 from vectors.adapters.base import Array, Metadata
 
-BREADTHS = (0, 16, 24, 32, 48, 64, 80, 96, 128, 192)  # 0: without saying any
+BREADTHS = (16, 24, 32, 48, 64, 96, 128, 192)  # 96 unless said
 BATCH = 1000
 COLLECTION = "vectors"
 GRAPH_ROWS = 8_000  # fewer are scanned, and never get a graph
