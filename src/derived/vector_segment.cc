@@ -51,6 +51,7 @@ struct VectorSegment::Layout {
 };
 
 Result<std::string_view> VectorReader::read(const RowIdentity& identity, uint32_t value_bytes) {
+  STRATA_TRY(patience_.spend(value_bytes));
   char anchor[8];
   base::store_u64(anchor, identity.position);
   txn::RowView row;

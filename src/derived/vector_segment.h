@@ -26,6 +26,7 @@
 #include "os/large_memory.h"
 #include "strata/status.h"
 #include "txn/history.h"
+#include "txn/patience.h"
 
 namespace strata::derived {
 
@@ -47,12 +48,14 @@ struct CollectionKind {
 // Reads vectors out of the log. One thread, under a ReadGuard.
 class VectorReader {
  public:
-  explicit VectorReader(txn::Engine& engine) : history_(engine) {}
+  // `keep_on`: what many readings ask now and then whether they are still wanted; null: they are.
+  explicit VectorReader(txn::Engine& engine, const KeepOn* keep_on = nullptr) : history_(engine), patience_(keep_on) {}
   // The encoded vector; until the next call.
   Result<std::string_view> read(const RowIdentity& identity, uint32_t value_bytes);
 
  private:
   txn::History history_;
+  txn::Patience patience_;
 };
 
 class VectorSegment {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <thread>
 #include <vector>
 
 #include "derived/caches.h"
@@ -9,6 +10,7 @@
 #include "index/best.h"
 #include "index/score.h"
 #include "os/together.h"
+#include "txn/patience.h"
 
 namespace strata::primitives {
 namespace {
@@ -66,24 +68,32 @@ derived::CollectionKind kind_of(const txn::Context& context, std::string_view co
 }
 
 // Of each query. Many are shared out among threads, under the caller's ReadGuard.
-Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(txn::Engine& engine,
+Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(const txn::Context& context,
                                                                     const derived::VectorSnapshot& snapshot,
                                                                     const VectorQuery& query) {
   const uint32_t dimension = query.definition.dimension;
   std::vector<std::vector<derived::VectorHit>> found(query.count);
   std::vector<Status> statuses(query.count);
   std::atomic<uint64_t> next{0};
+  const std::thread::id caller = std::this_thread::get_id();
+  Status ended;
   const auto work = [&] {
-    derived::VectorReader reader(engine);
+    const bool asks = std::this_thread::get_id() == caller;  // the others may not
+    const txn::Patience patience(asks ? context.keep_on : nullptr);
+    derived::VectorReader reader(*context.engine);
     derived::VectorQuery nearest(snapshot, {query.k, query.metric, query.filter, query.exact, query.ef}, &reader);
     for (uint64_t i = next++; i < query.count; i = next++) {
       auto hits = nearest.run(query.queries.subspan(i * dimension, dimension));
       statuses[i] = hits.status();
       if (hits.is_ok()) found[i] = std::move(*hits);
+      if (query.count == 1 || !asks) continue;
+      ended = patience.ask();
+      if (!ended.is_ok()) next = query.count;
     }
   };
   const uint64_t most = query.count / kQueriesOfAThread;
   os::run_together(most < 2 ? 1 : static_cast<unsigned>(std::min<uint64_t>(most, os::useful_threads())), work);
+  STRATA_TRY(ended);
   for (const Status& status : statuses) STRATA_TRY(status);
   return found;
 }
@@ -107,9 +117,9 @@ Status search_collection(const txn::Context& context, txn::View* view, const Vec
   place.begin = span.begin;
   place.end = span.end;
   place.branch = context.branch;
-  derived::VectorReader reader(*context.engine);
+  derived::VectorReader reader(*context.engine, context.keep_on);
   STRATA_ASSIGN(const auto snapshot, context.caches->vectors().snapshot(place, *view, &reader));
-  STRATA_ASSIGN(const auto found, nearest_of_all(*context.engine, *snapshot, query));
+  STRATA_ASSIGN(const auto found, nearest_of_all(context, *snapshot, query));
   for (const auto& nearest : found) {
     for (const derived::VectorHit& hit : nearest) hits->add(hit.key, hit.score, hit.metadata);
     hits->end_query();

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 from stratadb import Strata
 
@@ -132,3 +133,16 @@ def test_who_waits_for_another_search_can_be_interrupted():
         assert interrupted(lambda: over.append(db.search("fox"))) < 1
         thread.join()
         assert len(found) == 6_000
+
+
+@pytest.mark.slow
+def test_a_batch_of_vector_searches_ends_soon():
+    rng = np.random.default_rng(3)
+    with Strata.cache() as db:
+        db.vector_create_collection("c", 64)
+        vectors = rng.standard_normal((20_000, 64), dtype=np.float32)
+        db.vector_batch_upsert("c", keys=[f"{n:05}" for n in range(len(vectors))], vectors=vectors)
+        queries = np.tile(vectors[:1000], (300, 1))
+        assert db.vector_search("c", queries[0], 1)[0]["key"] == "00000"
+        assert interrupted(lambda: db.vector_batch_search("c", queries, 1, exact=True)) < 2
+        assert db.vector_search("c", queries[7], 1)[0]["key"] == "00007"
