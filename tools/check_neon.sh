@@ -11,7 +11,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sources=(src/index/distance{,_neon,_x86}.cc src/index/codes.cc src/index/flat_scan.cc src/index/hnsw_{build,graph}.cc
-  src/index/score.cc src/os/together.cc src/base/{check,out_of_memory}.cc src/index/{distance,codes,score}_test.cc)
+  src/index/score.cc src/os/together.cc src/base/{check,out_of_memory}.cc src/index/{distance,codes,flat_scan,hnsw_graph,bitmap,score}_test.cc)
 # Of the machine's own headers only the one that has nothing to do with the machine.
 ln -s /usr/include/hnswlib "$work/hnswlib"
 aarch64-linux-gnu-g++ -std=c++20 -O2 -ffp-contract=off -static -Iinclude -Isrc -I"$work" -I$googletest/include -I$googletest \

@@ -87,7 +87,13 @@ def page(facts: Figures, sets: dict[str, dict[str, Figures]], peers: list[Any], 
         ]
     if problems:
         parts.append("Left out: " + "; ".join(f"{titles[name]}: {why}" for name, why in problems.items()) + ".")
-    parts += ["## What bounds them", BOUNDS, "## How it is measured", METHOD, "## Versions and options"]
+    parts += [
+        "## What bounds them",
+        BOUNDS,
+        "## How it is measured",
+        METHOD + (ADDED if facts["added"] else ""),
+        "## Versions and options",
+    ]
     versions = {name: figures["version"] for results in sets.values() for name, figures in results.items()}
     parts.append("\n".join(f"- **{peer.title}** {versions.get(peer.name, '')}: {peer.options}." for peer in peers))
     return "\n\n".join(parts) + "\n"
@@ -95,23 +101,24 @@ def page(facts: Figures, sets: dict[str, dict[str, Figures]], peers: list[Any], 
 
 BOUNDS = """\
 - **QPS**: of 60 µs at an `ef` of 48, three fifths are the walk, most of it waiting for the 384 bytes of each row that
-  it meets; a seventh compares the best again in float32, the rest are Python's arguments and the hits as dicts with
-  their metadata. scann looks into a tree of clusters, holds no metadata and takes no new row: made for vectors that lie
-  in clusters, it is the quickest there.
+  it meets; under a tenth compares the best again in float32, the rest are Python's arguments and the hits as dicts
+  with their metadata. scann looks into a tree of clusters, holds no metadata and takes no new row: made for vectors
+  that lie in clusters, it is the quickest there.
 - **exact**: one pass over the bytes of all rows, as fast as memory gives them.
 - **filters**: few rows are scanned; half of all are met by a walk that answers with allowed ones alone.
 - **load**: hnswlib's insertions over the bytes of rows, in as many threads as there are cores.
 - **first search after opening**: the rows of the files are compared with those of the tree before they are believed.
 - **search on the fork and its parent**: after overwriting a tenth of the rows, which lie beside the graph and are
   scanned.
-- **memory**: floats, bytes and graph in memory, metadata and keys.
-"""
+- **memory**: floats, bytes and graph in memory, metadata and keys."""
+
+ADDED = """
+- Some systems were measured in an earlier run of the same kind: those that were measured again, ours among them, show
+  the later one."""
 
 METHOD = """\
 - Each system runs in an environment and a process of its own, one after the other. Queries are timed call by call from
   Python; a figure is the mean of the median of three series, `ms` are medians.
-- Systems of one table were measured one after the other on one day, some in a second run, where ours was measured
-  again.
 - Recall counts a row as right if its score is at least that of the true tenth, less 0.00002.
 - QPS at a recall is that of the quickest setting which reaches it; a filter that finds less than 99 % shows nothing.
   Peers without metadata answer ids alone; here the metadata of each hit comes back as a dict.

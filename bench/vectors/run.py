@@ -106,6 +106,7 @@ def main() -> int:
         "machine": machine(),
         "load": os.getloadavg()[0],
         "descriptions": DESCRIPTIONS,
+        "added": options.add is not None,
     }
     sets: dict[str, dict[str, Any]] = earlier["sets"]
     raw = options.out / datetime.datetime.now().strftime("vectors-%Y%m%d-%H%M%S.json")

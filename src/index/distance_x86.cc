@@ -48,44 +48,34 @@ STRATA_AVX2 __m256i tail_avx2(size_t left) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(left)), lanes);
 }
 
-STRATA_AVX2 float dot_avx2(const float* a, const float* b, size_t n) {
+template <typename Term>
+STRATA_AVX2 float add_up_avx2(const float* a, const float* b, size_t n) {
   __m256 s0 = _mm256_setzero_ps();
   __m256 s1 = _mm256_setzero_ps();
   size_t i = 0;
   for (; i + kFloatLanes <= n; i += kFloatLanes) {
-    s0 = _mm256_add_ps(s0, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
-    s1 = _mm256_add_ps(s1, _mm256_mul_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8)));
+    s0 = _mm256_add_ps(s0, Term::of(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    s1 = _mm256_add_ps(s1, Term::of(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8)));
   }
   for (__m256* sum : {&s0, &s1}) {
     if (i >= n) break;
     const __m256i mask = tail_avx2(n - i);
-    *sum = _mm256_add_ps(*sum, _mm256_mul_ps(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask)));
+    *sum = _mm256_add_ps(*sum, Term::of(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask)));
     i += 8;
   }
   return fold_avx2(_mm256_add_ps(s0, s1));
 }
 
-STRATA_AVX2 __m256 square_avx2(__m256 a, __m256 b) {
-  const __m256 difference = _mm256_sub_ps(a, b);
-  return _mm256_mul_ps(difference, difference);
-}
+struct ProductAvx2 {
+  STRATA_AVX2 static __m256 of(__m256 a, __m256 b) { return _mm256_mul_ps(a, b); }
+};
 
-STRATA_AVX2 float squared_l2_avx2(const float* a, const float* b, size_t n) {
-  __m256 s0 = _mm256_setzero_ps();
-  __m256 s1 = _mm256_setzero_ps();
-  size_t i = 0;
-  for (; i + kFloatLanes <= n; i += kFloatLanes) {
-    s0 = _mm256_add_ps(s0, square_avx2(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
-    s1 = _mm256_add_ps(s1, square_avx2(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8)));
+struct SquareAvx2 {
+  STRATA_AVX2 static __m256 of(__m256 a, __m256 b) {
+    const __m256 difference = _mm256_sub_ps(a, b);
+    return _mm256_mul_ps(difference, difference);
   }
-  for (__m256* sum : {&s0, &s1}) {
-    if (i >= n) break;
-    const __m256i mask = tail_avx2(n - i);
-    *sum = _mm256_add_ps(*sum, square_avx2(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask)));
-    i += 8;
-  }
-  return fold_avx2(_mm256_add_ps(s0, s1));
-}
+};
 
 // Sixteen products of unsigned and signed bytes, pairs of them added.
 STRATA_AVX2 __m256i products_avx2(const void* unsigned_bytes, __m256i other) {
@@ -135,36 +125,30 @@ STRATA_AVX512 float fold_avx512(__m512 v) {
   return fold_avx2(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1)));
 }
 
-STRATA_AVX512 float dot_avx512(const float* a, const float* b, size_t n) {
+template <typename Term>
+STRATA_AVX512 float add_up_avx512(const float* a, const float* b, size_t n) {
   __m512 sum = _mm512_setzero_ps();
   size_t i = 0;
   for (; i + kFloatLanes <= n; i += kFloatLanes) {
-    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
+    sum = _mm512_add_ps(sum, Term::of(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
   }
   if (i < n) {
     const __mmask16 mask = tail_mask(n - i);
-    sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i)));
+    sum = _mm512_add_ps(sum, Term::of(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i)));
   }
   return fold_avx512(sum);
 }
 
-STRATA_AVX512 __m512 square_avx512(__m512 a, __m512 b) {
-  const __m512 difference = _mm512_sub_ps(a, b);
-  return _mm512_mul_ps(difference, difference);
-}
+struct ProductAvx512 {
+  STRATA_AVX512 static __m512 of(__m512 a, __m512 b) { return _mm512_mul_ps(a, b); }
+};
 
-STRATA_AVX512 float squared_l2_avx512(const float* a, const float* b, size_t n) {
-  __m512 sum = _mm512_setzero_ps();
-  size_t i = 0;
-  for (; i + kFloatLanes <= n; i += kFloatLanes) {
-    sum = _mm512_add_ps(sum, square_avx512(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i)));
+struct SquareAvx512 {
+  STRATA_AVX512 static __m512 of(__m512 a, __m512 b) {
+    const __m512 difference = _mm512_sub_ps(a, b);
+    return _mm512_mul_ps(difference, difference);
   }
-  if (i < n) {
-    const __mmask16 mask = tail_mask(n - i);
-    sum = _mm512_add_ps(sum, square_avx512(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i)));
-  }
-  return fold_avx512(sum);
-}
+};
 
 STRATA_AVX512 int32_t dot_row_avx512(const uint8_t* row, const int8_t* query, size_t stride) {
   __m512i s0 = _mm512_setzero_si512();
@@ -221,9 +205,11 @@ STRATA_AVX512 int32_t dot_pair_avx512(const uint8_t* a, const uint8_t* b, size_t
   return _mm512_reduce_add_epi32(sum);
 }
 
-constexpr Kernels kAvx2 = {"avx2", dot_avx2, squared_l2_avx2, dot_rows_avx2, dot_pair_avx2, count_bits_avx2};
-constexpr Kernels kAvx512 = {"avx512",        dot_avx512,      squared_l2_avx512,
-                             dot_rows_avx512, dot_pair_avx512, count_bits_avx2};
+constexpr Kernels kAvx2 = {"avx2",        add_up_avx2<ProductAvx2>, add_up_avx2<SquareAvx2>, dot_rows_avx2,
+                           dot_pair_avx2, count_bits_avx2};
+constexpr Kernels kAvx512 = {
+    "avx512",       add_up_avx512<ProductAvx512>, add_up_avx512<SquareAvx512>, dot_rows_avx512, dot_pair_avx512,
+    count_bits_avx2};
 
 }  // namespace
 

@@ -148,7 +148,7 @@ bool HnswGraph::check() const {
   };
   const size_t step = 1 + size_t{header_.links};
   for (uint32_t row = 0; row < rows; ++row) {
-    if (!sound(words_.data() + kHeaderWords + row * (1 + 2 * size_t{header_.links}), 2 * header_.links)) return false;
+    if (!sound(links_of_row(row), 2 * header_.links)) return false;
     const uint32_t start = words_[starts_at_ + row];
     if (start == 0) continue;
     if (start > header_.upper_words) return false;

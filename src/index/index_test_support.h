@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "index/bitmap.h"
+#include "index/candidates.h"
 #include "index/codes.h"
 
 namespace strata::index {
@@ -91,6 +93,15 @@ inline std::vector<uint32_t> exact_nearest(VectorMetric metric, const std::vecto
   std::vector<uint32_t> nearest;
   for (size_t i = 0; i < k; ++i) nearest.push_back(all[i].second);
   return nearest;
+}
+
+// Of the rows that are the nearest, the share that was found.
+inline double recall(const std::vector<Candidate>& found, const std::vector<uint32_t>& exact) {
+  std::set<uint32_t> rows;
+  for (const Candidate& candidate : found) rows.insert(candidate.row);
+  size_t hits = 0;
+  for (const uint32_t row : exact) hits += rows.count(row);
+  return static_cast<double>(hits) / static_cast<double>(exact.size());
 }
 
 }  // namespace strata::index

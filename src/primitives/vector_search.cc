@@ -91,8 +91,8 @@ Result<std::vector<std::vector<derived::VectorHit>>> nearest_of_all(const txn::C
       if (!ended.is_ok()) next = query.count;
     }
   };
-  const uint64_t most = query.count / kQueriesOfAThread;
-  os::run_together(most < 2 ? 1 : static_cast<unsigned>(std::min<uint64_t>(most, os::useful_threads())), work);
+  const uint64_t threads = std::min<uint64_t>(query.count / kQueriesOfAThread, os::useful_threads());
+  os::run_together(static_cast<unsigned>(threads), work);
   STRATA_TRY(ended);
   for (const Status& status : statuses) STRATA_TRY(status);
   return found;
